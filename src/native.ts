@@ -1,0 +1,189 @@
+// The typed face of the addon, and the only file that loads it. Loading is lazy: importing the package never throws, starting does.
+// The contract of each call is written here; the C++ side (native/addon.cc) checks argument types and does nothing else.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { StrobeError } from './errors';
+
+/** What a function is; columns `Slice.functionKind` hold the index. */
+export const FUNCTION_KINDS = ['js', 'script', 'builtin', 'regexp', 'wasm', 'stub', 'vm'] as const;
+export type FunctionKind = (typeof FUNCTION_KINDS)[number];
+
+/**
+ * One immutable, numbered piece of the profile, cut by the collector. Columns of one table have one length.
+ * Ids (of functions, frames, nodes, threads, strings) are indexes into this slice's own tables and mean nothing outside it.
+ */
+export interface Slice {
+  /** 1, 2, 3 … in this process; a gap means that a slice was dropped because nobody took it (see `NativeStats.droppedSlices`). */
+  number: number;
+  /** Wall clock of the cut before and of this cut, milliseconds since the Unix epoch. */
+  startUnixMs: number;
+  endUnixMs: number;
+  /** Requested rate while the slice was recorded (at its end, when it changed in between). */
+  frequencyHz: number;
+  /** `strings[0]` is ''. */
+  strings: string[];
+  functionName: Uint32Array;
+  functionFile: Uint32Array;
+  /** First line and column of the function, 1-based; 0 when not known. */
+  functionLine: Uint32Array;
+  functionColumn: Uint32Array;
+  functionKind: Uint8Array;
+  frameFunction: Uint32Array;
+  /** Executing line and column, 1-based; 0 when not known. */
+  frameLine: Uint32Array;
+  frameColumn: Uint32Array;
+  /** The stack trie. Node 0 is the root, no frame; every other node's parent has a smaller index. A stack is the way from a node to the root, leaf first. */
+  nodeParent: Uint32Array;
+  nodeFrame: Uint32Array;
+  threads: { tid: number; name: string }[];
+  /** One row for each distinct (node, thread, mode, label). */
+  sampleNode: Uint32Array;
+  sampleThread: Uint32Array;
+  /** 0 CPU, 1 wall. */
+  sampleMode: Uint8Array;
+  sampleCount: Uint32Array;
+  /** CPU (or wall) time of the row, nanoseconds. */
+  sampleWeightNs: Float64Array;
+  totals: SliceTotals;
+}
+
+export interface SliceTotals {
+  /** Samples recorded, lost ones not among them. */
+  samples: number;
+  /** Samples that found their ring full; their CPU stands in the slice under a `(lost)` frame. */
+  lost: number;
+  truncated: number;
+  frames: number;
+  unresolvedFrames: number;
+}
+
+/** What each part of `start` cost the calling thread, nanoseconds. */
+export interface StartTimings {
+  symbolsNs: number;
+  threadsNs: number;
+  enumerateNs: number;
+  totalNs: number;
+}
+
+export interface NativeStats {
+  running: boolean;
+  samples: number;
+  lost: number;
+  truncated: number;
+  frames: number;
+  unresolvedFrames: number;
+  droppedSlices: number;
+  /** Code events taken, entries in the code map now, entries put out by overlap, by the memory bound. */
+  codeEvents: number;
+  codeEntries: number;
+  codeEvictedOverlap: number;
+  codeEvictedBound: number;
+  /** Threads sampled now. */
+  threads: { tid: number; name: string; samples: number; cpuNs: number }[];
+  /** Samples per CPU second since start. */
+  effectiveHz: number;
+  wakeups: { sampler: number; collector: number };
+  overhead: { handlerNs: number; codeEventNs: number; samplerNs: number; collectorNs: number };
+  /** A feature's value is 'on', or why it is off. */
+  features: Record<string, string>;
+}
+
+export type ThreadKind = 'main' | 'worker' | 'v8-pool' | 'libuv-pool' | 'strobe' | 'other';
+
+export interface ProcessStats {
+  /** tid: the kernel's thread id; name: the kernel's name of it (comm); cpuNs: CPU used since its start. */
+  threads: { tid: number; name: string; kind: ThreadKind; cpuNs: number }[];
+  /** CPU of the whole process (ended threads among it), user + system, nanoseconds. */
+  cpuNs: number;
+  cpuUserNs: number;
+  cpuSystemNs: number;
+  rssBytes: number;
+  virtualBytes: number;
+  peakRssBytes: number;
+  /** Only when asked for (costs a walk of the page tables). */
+  pssBytes?: number;
+  anonymousBytes?: number;
+}
+
+export interface NativeAddon {
+  /** The package version that the binary was built from. */
+  readonly version: string;
+  start(options: {
+    frequencyHz: number;
+    maxDepth: number;
+    exitTimeoutMs: number;
+    threadName: string;
+    threadId: number;
+    handleSignals: boolean;
+  }): StartTimings;
+  /** Disarms the clock, drains what was recorded; slices can be taken afterwards. */
+  stop(): void;
+  /** Registers the calling thread's isolate: its code is followed from here on, it is sampled while the profiler runs. Idempotent. */
+  join(name: string, threadId: number): boolean;
+  /** Gives the thread of Node's `threadId` the name that it will have in the next slices. */
+  nameThread(threadId: number, name: string): void;
+  setFrequency(frequencyHz: number): void;
+  /** Stops signals and timers at once and for good until the next start; what is in the rings stays. For the exit listener. */
+  disarm(): void;
+  /** A signal that would have ended the process waits for the flush: its number, or 0. */
+  pendingSignal(): number;
+  /** Encoder only: marks the calling thread as ours (kind 'strobe'; never sampled) and calls `wake` on its loop when slices wait. */
+  attachEncoder(wake: (reason: 'slice' | 'flush') => void): void;
+  /** Encoder only: cuts now and returns every finished slice, oldest first. Blocks the calling thread for some milliseconds. */
+  takeSlices(): Slice[];
+  /** Encoder only: everything is delivered; a pending signal may end the process. */
+  flushed(): void;
+  stats(): NativeStats;
+  processStats(options?: { pss?: boolean }): ProcessStats;
+}
+
+const packageRoot = join(__dirname, '..');
+
+export const packageVersion: string = require(join(packageRoot, 'package.json')).version;
+
+let addon: NativeAddon | undefined;
+
+/** True where an engine exists for this platform (its binary may still be missing). */
+export function platformSupported(): boolean {
+  return process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
+}
+
+/**
+ * The addon of this thread.
+ * @throws StrobeError ERR_UNSUPPORTED_PLATFORM, ERR_BINARY_NOT_FOUND, ERR_BINARY_MISMATCH
+ */
+export function loadNative(): NativeAddon {
+  if (addon) return addon;
+  if (!platformSupported()) {
+    throw new StrobeError(
+      'ERR_UNSUPPORTED_PLATFORM',
+      `strobe has no engine for ${process.platform}-${process.arch} yet: profiling runs on linux-x64 and linux-arm64; ` +
+        'macOS and Windows engines are planned. The package imports everywhere, only starting the profiler needs the engine.',
+    );
+  }
+  let loaded: NativeAddon;
+  try {
+    loaded = require('node-gyp-build')(packageRoot) as NativeAddon;
+  } catch (cause) {
+    const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
+    const hasSources = existsSync(join(packageRoot, 'CMakeLists.txt'));
+    throw new StrobeError(
+      'ERR_BINARY_NOT_FOUND',
+      `no strobe binary for ${process.platform}-${process.arch} (Node ${process.version}) could be loaded: ${reason}. ` +
+        (hasSources
+          ? `Build it with a C++20 compiler and cmake: npx cmake-js compile --directory "${packageRoot}"`
+          : 'Reinstall the package: npm install strobe'),
+      { cause },
+    );
+  }
+  if (loaded.version !== packageVersion) {
+    throw new StrobeError(
+      'ERR_BINARY_MISMATCH',
+      `the strobe binary is version ${String(loaded.version)}, the package is ${packageVersion}: ` +
+        'remove node_modules/strobe (and its build folder) and install again, so that both come from one release.',
+    );
+  }
+  addon = loaded;
+  return loaded;
+}
