@@ -1,0 +1,62 @@
+#include "addon_slices.h"
+
+#include <cstring>
+
+namespace strobe {
+
+namespace {
+
+// A copy into memory that the JavaScript heap owns: the encoder keeps it as long as it likes.
+template <typename Array, typename T>
+Array Column(Napi::Env env, const std::vector<T>& values) {
+  Array array = Array::New(env, values.size());
+  static_assert(sizeof(T) == sizeof(*array.Data()));
+  if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(T));
+  return array;
+}
+
+}  // namespace
+
+Napi::Object SliceToObject(Napi::Env env, const stack::Slice& slice) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("number", slice.number);
+  out.Set("startUnixMs", slice.start_unix_ms);
+  out.Set("endUnixMs", slice.end_unix_ms);
+  out.Set("frequencyHz", slice.frequency_hz);
+  Napi::Array strings = Napi::Array::New(env, slice.strings.size());
+  for (uint32_t i = 0; i < slice.strings.size(); i++) strings.Set(i, Napi::String::New(env, slice.strings[i]));
+  out.Set("strings", strings);
+  out.Set("functionName", Column<Napi::Uint32Array>(env, slice.function_name));
+  out.Set("functionFile", Column<Napi::Uint32Array>(env, slice.function_file));
+  out.Set("functionLine", Column<Napi::Uint32Array>(env, slice.function_line));
+  out.Set("functionColumn", Column<Napi::Uint32Array>(env, slice.function_column));
+  out.Set("functionKind", Column<Napi::Uint8Array>(env, slice.function_kind));
+  out.Set("frameFunction", Column<Napi::Uint32Array>(env, slice.frame_function));
+  out.Set("frameLine", Column<Napi::Uint32Array>(env, slice.frame_line));
+  out.Set("frameColumn", Column<Napi::Uint32Array>(env, slice.frame_column));
+  out.Set("nodeParent", Column<Napi::Uint32Array>(env, slice.node_parent));
+  out.Set("nodeFrame", Column<Napi::Uint32Array>(env, slice.node_frame));
+  Napi::Array threads = Napi::Array::New(env, slice.threads.size());
+  for (uint32_t i = 0; i < slice.threads.size(); i++) {
+    Napi::Object thread = Napi::Object::New(env);
+    thread.Set("tid", slice.threads[i].tid);
+    thread.Set("name", slice.threads[i].name);
+    threads.Set(i, thread);
+  }
+  out.Set("threads", threads);
+  out.Set("sampleNode", Column<Napi::Uint32Array>(env, slice.sample_node));
+  out.Set("sampleThread", Column<Napi::Uint32Array>(env, slice.sample_thread));
+  out.Set("sampleMode", Column<Napi::Uint8Array>(env, slice.sample_mode));
+  out.Set("sampleCount", Column<Napi::Uint32Array>(env, slice.sample_count));
+  out.Set("sampleWeightNs", Column<Napi::Float64Array>(env, slice.sample_weight_ns));
+  Napi::Object totals = Napi::Object::New(env);
+  totals.Set("samples", static_cast<double>(slice.totals.samples));
+  totals.Set("lost", static_cast<double>(slice.totals.lost));
+  totals.Set("truncated", static_cast<double>(slice.totals.truncated));
+  totals.Set("frames", static_cast<double>(slice.totals.frames));
+  totals.Set("unresolvedFrames", static_cast<double>(slice.totals.unresolved_frames));
+  out.Set("totals", totals);
+  return out;
+}
+
+}  // namespace strobe

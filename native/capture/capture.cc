@@ -1,0 +1,84 @@
+// Async-signal-safe only: everything in this file runs inside the signal handler. See capture.h for the contract.
+#include "capture/capture.h"
+
+#include "capture/clocks.h"
+#include "capture/record.h"
+
+namespace strobe::capture {
+
+std::atomic<ThreadState*> g_thread_table[kMaxThreads];
+CollectorDoorbell g_doorbell;
+
+namespace {
+
+void Add(std::atomic<uint64_t>* counter, uint64_t value) {
+  // One writer, the handler: a plain load and store, no locked instruction.
+  counter->store(counter->load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
+}
+
+// The woken-from-a-wait rule. A thread that used CPU, then went to sleep in the event loop, must not have that CPU charged to the loop: when it has no
+// JavaScript on its stack and stands at a wait, the CPU stays pending for its next sample. A thread that was only ready to run (not running) gets the
+// same at any system call: it was just woken and has done nothing yet. A busy loop of system calls that runs now is charged where it stands.
+bool KeepPending(const Registers& registers, bool runnable, const v8api::SampleInfo& info) {
+  if (info.frames_count != 0 || info.vm_state == static_cast<uint16_t>(v8api::VmState::kGc)) return false;
+  return registers.at_syscall == AtSyscall::kWait || (runnable && registers.at_syscall == AtSyscall::kSyscall);
+}
+
+}  // namespace
+
+CaptureResult Capture(ThreadState* state, const Registers& registers, bool runnable) {
+  if (!state->armed.load(std::memory_order_relaxed)) {
+    state->pending.store(0, std::memory_order_release);
+    return CaptureResult::kDisarmed;
+  }
+  const uint64_t cpu_start = ThreadCpuNowNs();
+  const uint64_t last = state->last_cpu_ns.load(std::memory_order_relaxed);
+  const uint64_t weight = cpu_start > last ? cpu_start - last : 0;
+
+  CaptureResult result = CaptureResult::kRecorded;
+  const uint32_t limit = state->max_depth + 1;
+  uint8_t* room = state->ring.Reserve(static_cast<uint32_t>(sizeof(SampleRecord) + limit * sizeof(uint64_t)));
+  if (room == nullptr) {
+    state->lost_since_taken.fetch_add(1, std::memory_order_relaxed);
+    state->lost_ns_since_taken.fetch_add(weight, std::memory_order_relaxed);
+    state->last_cpu_ns.store(cpu_start, std::memory_order_relaxed);
+    result = CaptureResult::kLost;
+  } else {
+    auto* record = reinterpret_cast<SampleRecord*>(room);
+    auto* frames = reinterpret_cast<void**>(room + sizeof(SampleRecord));
+    v8api::RegisterState v8_registers;
+    v8_registers.pc = registers.pc;
+    v8_registers.sp = registers.sp;
+    v8_registers.fp = registers.fp;
+    v8_registers.lr = registers.lr;
+    v8api::SampleInfo info;
+    // Before the stack: an event published in between can't be needed by these frames, one published before may be.
+    const uint64_t code_events = state->code_events->load(std::memory_order_acquire);
+    state->get_stack_sample(state->isolate, v8_registers, frames, limit, &info);
+    if (KeepPending(registers, runnable, info)) {
+      Add(&state->kept_pending, 1);
+      result = CaptureResult::kKeptPending;
+    } else {
+      const bool truncated = info.frames_count > state->max_depth;
+      const uint32_t count = truncated ? state->max_depth : static_cast<uint32_t>(info.frames_count);
+      record->code_events = code_events;
+      record->time_ns = MonotonicNowNs();
+      record->weight_ns = weight;
+      record->pc = reinterpret_cast<uint64_t>(registers.pc);
+      record->vm_state = info.vm_state;
+      record->flags = truncated ? kTruncated : 0;
+      record->frame_count = count;
+      record->label = SampleLabel{};
+      state->ring.Commit(static_cast<uint32_t>(sizeof(SampleRecord) + count * sizeof(uint64_t)));
+      state->last_cpu_ns.store(cpu_start, std::memory_order_relaxed);
+      Add(&state->samples, 1);
+      Add(&state->sampled_cpu_ns, weight);
+    }
+  }
+  Add(&state->handler_ns, ThreadCpuNowNs() - cpu_start);
+  state->pending.store(0, std::memory_order_release);
+  if (result != CaptureResult::kKeptPending) g_doorbell.Ring(state->ring.HalfFull());
+  return result;
+}
+
+}  // namespace strobe::capture

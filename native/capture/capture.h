@@ -1,0 +1,53 @@
+// Takes one sample of the calling thread: registers -> frames -> ring. No platform in here: the platform's trigger fills `Registers`.
+//
+// Contract: runs in a signal handler on the thread that `state` belongs to. It reads clocks, V8's stack through GetStackSample (which reads the stack
+// and checks each step; async-signal-safe, V8's own profiler calls it from its handler), writes the ring, may wake the collector with one futex call.
+// It takes no lock, allocates nothing, calls nothing else. `last_cpu_ns` advances with every sample, also with one that the ring had no room for: its CPU
+// goes to the lost counters, so that no later stack inherits it.
+#pragma once
+
+#include <cstdint>
+
+#include "capture/thread_state.h"
+
+namespace strobe::capture {
+
+// Where the interrupted code stood, as far as the platform can tell.
+enum class AtSyscall : uint8_t {
+  kNo,
+  kSyscall,  // in or right behind a system call
+  kWait,     // in or right behind one that waits (epoll, poll, sleep, futex)
+};
+
+struct Registers {
+  void* pc = nullptr;
+  void* sp = nullptr;
+  void* fp = nullptr;
+  void* lr = nullptr;
+  AtSyscall at_syscall = AtSyscall::kNo;
+};
+
+enum class CaptureResult : uint8_t {
+  kRecorded,
+  kLost,         // the ring was full; counted
+  kKeptPending,  // the thread was waiting without JavaScript: its CPU is charged to its next sample
+  kDisarmed,
+};
+
+// `runnable`: the thread was not running when the signal was sent, only ready to run.
+CaptureResult Capture(ThreadState* state, const Registers& registers, bool runnable);
+
+// How the handler tells the collector that there is something to do. `word` is the collector's futex word:
+// 0 awake; 1 asleep, wake for anything; 2 napping, wake at half full.
+struct CollectorDoorbell {
+  static constexpr uint32_t kAwake = 0;
+  static constexpr uint32_t kAsleep = 1;
+  static constexpr uint32_t kNapping = 2;
+  std::atomic<uint32_t> word{kAwake};
+
+  // Async-signal-safe: loads, stores and at most one futex call. `urgent`: wake a napping collector too.
+  void Ring(bool urgent);
+};
+extern CollectorDoorbell g_doorbell;
+
+}  // namespace strobe::capture

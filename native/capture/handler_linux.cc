@@ -1,0 +1,183 @@
+// The Linux trigger's receiving end: siginfo and ucontext -> Registers -> Capture. Runs on the sampled thread.
+//
+// Contract: async-signal-safe only. Calls made: clock_gettime (in Capture), gettid, at most one futex wake. errno is kept. A signal is ours when its
+// si_code is SI_QUEUE, its sender this process, its token valid, and the token's thread the one it runs on; anything else is ignored.
+// Why a real-time signal and not SIGPROF: V8 installs its own SIGPROF handler over ours while an inspector profile runs, and leaves SIG_DFL behind,
+// whose default action ends the process.
+#include <errno.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "capture/capture.h"
+#include "capture/handler.h"
+
+namespace strobe::capture {
+
+namespace {
+
+std::atomic<int> g_signal{0};
+std::atomic<pid_t> g_pid{0};  // 0 in a forked child: nothing is ours any more
+
+// Reads two bytes of code at `pc`, which is mapped: it was just executed. Bytes before it are read only within the same page.
+#if defined(__x86_64__)
+
+constexpr uint8_t kSyscallInstruction[2] = {0x0f, 0x05};
+
+bool IsWaitNumber(uint64_t number) {
+  switch (number) {
+    case SYS_poll:
+    case SYS_select:
+    case SYS_nanosleep:
+    case SYS_futex:
+    case SYS_clock_nanosleep:
+    case SYS_epoll_wait:
+    case SYS_pselect6:
+    case SYS_ppoll:
+    case SYS_epoll_pwait:
+    case SYS_restart_syscall:
+    case 441:  // epoll_pwait2
+      return true;
+    default:
+      return false;
+  }
+}
+
+// rax holds the result (or the number again, when the kernel will restart the call), so the number of a finished call is read from the
+// `mov eax, imm32` (b8) that libc places before `syscall`; where it isn't there, an interrupted wait is known by its result, -EINTR.
+AtSyscall StandsAt(const uint8_t* pc, uint64_t rax) {
+  const uintptr_t in_page = reinterpret_cast<uintptr_t>(pc) & 0xfff;
+  if (in_page <= 0xffe && memcmp(pc, kSyscallInstruction, 2) == 0) return IsWaitNumber(rax) ? AtSyscall::kWait : AtSyscall::kSyscall;
+  if (in_page < 2 || memcmp(pc - 2, kSyscallInstruction, 2) != 0) return AtSyscall::kNo;
+  if (static_cast<int64_t>(rax) == -EINTR) return AtSyscall::kWait;
+  if (in_page >= 7 && pc[-7] == 0xb8) {
+    uint32_t number;
+    memcpy(&number, pc - 6, sizeof number);
+    if (IsWaitNumber(number)) return AtSyscall::kWait;
+  }
+  return AtSyscall::kSyscall;
+}
+
+Registers FromContext(const ucontext_t* context) {
+  const greg_t* g = context->uc_mcontext.gregs;
+  Registers registers;
+  registers.pc = reinterpret_cast<void*>(g[REG_RIP]);
+  registers.sp = reinterpret_cast<void*>(g[REG_RSP]);
+  registers.fp = reinterpret_cast<void*>(g[REG_RBP]);
+  registers.at_syscall = StandsAt(reinterpret_cast<const uint8_t*>(g[REG_RIP]), static_cast<uint64_t>(g[REG_RAX]));
+  return registers;
+}
+
+#elif defined(__aarch64__)
+
+constexpr uint32_t kSvc = 0xd4000001;  // svc #0
+
+bool IsWaitNumber(uint64_t number) {
+  switch (number) {
+    case SYS_ppoll:
+    case SYS_pselect6:
+    case SYS_nanosleep:
+    case SYS_futex:
+    case SYS_clock_nanosleep:
+    case SYS_epoll_pwait:
+    case SYS_restart_syscall:
+    case 441:  // epoll_pwait2
+      return true;
+    default:
+      return false;
+  }
+}
+
+// x8 keeps the number across the call.
+AtSyscall StandsAt(const uint8_t* pc, uint64_t x8) {
+  uint32_t here;
+  memcpy(&here, pc, sizeof here);
+  uint32_t before = 0;
+  if ((reinterpret_cast<uintptr_t>(pc) & 0xfff) >= 4) memcpy(&before, pc - 4, sizeof before);
+  if (here != kSvc && before != kSvc) return AtSyscall::kNo;
+  return IsWaitNumber(x8) ? AtSyscall::kWait : AtSyscall::kSyscall;
+}
+
+Registers FromContext(const ucontext_t* context) {
+  const auto& m = context->uc_mcontext;
+  Registers registers;
+  registers.pc = reinterpret_cast<void*>(m.pc);
+  registers.sp = reinterpret_cast<void*>(m.sp);
+  registers.fp = reinterpret_cast<void*>(m.regs[29]);
+  registers.lr = reinterpret_cast<void*>(m.regs[30]);
+  registers.at_syscall = StandsAt(reinterpret_cast<const uint8_t*>(m.pc), m.regs[8]);
+  return registers;
+}
+
+#else
+#error "strobe's Linux engine knows x86_64 and aarch64"
+#endif
+
+void OnSignal(int /*signal*/, siginfo_t* info, void* context) {
+  const int saved_errno = errno;
+  if (info->si_code == SI_QUEUE && info->si_pid == g_pid.load(std::memory_order_relaxed)) {
+    bool runnable = false;
+    ThreadState* state = FromToken(reinterpret_cast<uint64_t>(info->si_value.sival_ptr), &runnable);
+    if (state != nullptr && state->tid.load(std::memory_order_acquire) == static_cast<int32_t>(syscall(SYS_gettid))) {
+      Capture(state, FromContext(static_cast<const ucontext_t*>(context)), runnable);
+    }
+  }
+  errno = saved_errno;
+}
+
+}  // namespace
+
+void CollectorDoorbell::Ring(bool urgent) {
+  // The ring's head was stored before this fence, the collector declares itself asleep before its last look at the heads: one of both sees the other.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const uint32_t now = word.load(std::memory_order_relaxed);
+  if (now == kAsleep || (now == kNapping && urgent)) {
+    if (word.exchange(kAwake, std::memory_order_acq_rel) != kAwake) {
+      syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+    }
+  }
+}
+
+int InstallHandler(std::string* error) {
+  if (g_signal.load() != 0) {
+    g_pid.store(getpid());
+    return g_signal.load();
+  }
+  // From the middle of the range: libraries that take real-time signals start at either end.
+  for (int offset = 5; offset < 5 + (SIGRTMAX - SIGRTMIN); offset++) {
+    const int signal = SIGRTMIN + offset % (SIGRTMAX - SIGRTMIN + 1);
+    struct sigaction current;
+    if (sigaction(signal, nullptr, &current) != 0) continue;
+    if ((current.sa_flags & SA_SIGINFO) != 0 || current.sa_handler != SIG_DFL) continue;
+    struct sigaction ours;
+    memset(&ours, 0, sizeof ours);
+    ours.sa_sigaction = OnSignal;
+    // SA_RESTART: system calls of the application go on; SA_ONSTACK: where the thread has an alternative stack, use it.
+    ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+    sigemptyset(&ours.sa_mask);
+    g_pid.store(getpid());
+    if (sigaction(signal, &ours, nullptr) != 0) continue;
+    g_signal.store(signal);
+    return signal;
+  }
+  *error = "every real-time signal is in use";
+  return 0;
+}
+
+int SampleSignal() {
+  return g_signal.load(std::memory_order_relaxed);
+}
+
+bool HandlerInPlace() {
+  struct sigaction current;
+  return sigaction(SampleSignal(), nullptr, &current) == 0 && (current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == OnSignal;
+}
+
+void MakeInert() {
+  g_pid.store(0);
+}
+
+}  // namespace strobe::capture

@@ -1,0 +1,67 @@
+// Everything the handler needs about one sampled thread, and the table through which a signal finds it.
+//
+// Lifetime: states are never freed, they go back to a free list when their thread has ended and the collector has drained them (a signal may still be
+// on its way). The signal carries a token, not a pointer: an index with a cookie, so that a foreign signal of the same number can't make us follow a
+// wild address. A state answers only to its own thread: `tid` is compared with gettid().
+//
+// Who writes what
+//   constant while registered   isolate, tid, cpu clock, max_depth, ring memory: written before `tid` is stored (release), read after it is loaded
+//   handler (own thread)        last_cpu_ns, the counters, the ring's head, `pending` = 0
+//   sampler thread              `pending` = 1 before it sends, never while it is 1: at most one signal of ours is on its way to a thread
+//   registration / disarm       `armed`
+//   collector                   the ring's tail; takes the lost counters by exchange
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "capture/ring.h"
+#include "v8/api.h"
+
+namespace strobe::capture {
+
+struct ThreadState {
+  // --- constant while registered ---
+  uint32_t index = 0;
+  v8api::Isolate* isolate = nullptr;
+  void (*get_stack_sample)(v8api::Isolate*, const v8api::RegisterState&, void**, size_t, v8api::SampleInfo*) = nullptr;
+  uint32_t max_depth = 0;
+  const std::atomic<uint64_t>* code_events = nullptr;  // how many the isolate has published
+  std::atomic<int32_t> tid{0};                         // 0: not registered
+
+  // --- clock ---
+  std::atomic<bool> armed{false};
+  std::atomic<uint32_t> pending{0};
+  std::atomic<uint64_t> last_cpu_ns{0};
+
+  // --- counters, handler writes (relaxed) ---
+  std::atomic<uint64_t> samples{0};
+  std::atomic<uint64_t> sampled_cpu_ns{0};
+  std::atomic<uint64_t> kept_pending{0};  // woken from a wait without JavaScript: its CPU waits for the next sample
+  std::atomic<uint64_t> handler_ns{0};
+  std::atomic<uint64_t> lost_since_taken{0};
+  std::atomic<uint64_t> lost_ns_since_taken{0};
+
+  Ring ring;
+};
+
+inline constexpr uint32_t kMaxThreads = 4096;
+
+// Index -> state; a slot is filled once and stays. Read by the handler.
+extern std::atomic<ThreadState*> g_thread_table[kMaxThreads];
+
+// The word that travels in the signal: cookie (32 bits) | index (31 bits) | runnable (1 bit).
+inline constexpr uint64_t kTokenCookie = uint64_t{0x73747262} << 32;  // "strb"
+
+inline uint64_t MakeToken(uint32_t index, bool runnable) {
+  return kTokenCookie | (uint64_t{index} << 1) | (runnable ? 1 : 0);
+}
+
+inline ThreadState* FromToken(uint64_t token, bool* runnable) {
+  const uint64_t index = (token & 0xffffffff) >> 1;
+  if ((token & 0xffffffff00000000) != kTokenCookie || index >= kMaxThreads) return nullptr;
+  *runnable = (token & 1) != 0;
+  return g_thread_table[index].load(std::memory_order_acquire);
+}
+
+}  // namespace strobe::capture

@@ -1,0 +1,77 @@
+// The clock: one thread that decides which threads are sampled now.
+//
+// It sleeps a jittered period (0.5 to 1.5 of it: a fixed one beats against periodic work), then looks at each registered thread. A thread is sampled when
+// it used at least half a period of CPU since its last sample AND is running now (two reads of its CPU clock differ) or ready to run (state R). The
+// sample's weight is the CPU since the last one, measured by the handler, so totals are conserved whatever the gate decides. A thread that used CPU and
+// went to sleep is not woken: its CPU waits for its next running sample.
+//
+// Parking: when all threads together used less than 1 % of a CPU for a while, the sampler arms a CPU timer on each thread and sleeps without limit; the
+// first thread to use about a period of CPU wakes it. The amount is random, so that a program's first work after a pause is not always met at one spot.
+//
+// Threads: Start, Stop, SetFrequency, Add and Remove may be called from any thread. Remove returns only when the sampler can't touch the thread again.
+// Designs tried and their errors: docs/clock.md.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "capture/thread_state.h"
+#include "clock/trigger.h"
+
+namespace strobe::clock {
+
+class Sampler {
+ public:
+  void Start(double frequency_hz);
+  // Stops and joins the sampler thread; no signal is sent afterwards. Idempotent.
+  void Stop();
+  bool running() const { return running_.load(); }
+  void SetFrequency(double frequency_hz);
+  double frequency_hz() const { return 1e9 / static_cast<double>(period_ns_.load()); }
+
+  // Registers a thread of this process. False when the kernel doesn't know it.
+  bool Add(capture::ThreadState* state, int32_t tid);
+  void Remove(capture::ThreadState* state);
+
+  uint64_t wakeups() const { return wakeups_.load(std::memory_order_relaxed); }
+  // CPU of the sampler thread up to its last wake-up.
+  uint64_t cpu_ns() const { return cpu_ns_.load(std::memory_order_relaxed); }
+  // Somebody else took the signal: sampling stopped, so that it can't kill the process.
+  bool signal_taken() const { return signal_taken_.load(); }
+
+ private:
+  struct Entry {
+    capture::ThreadState* state = nullptr;
+    ClockedThread clocked;
+    uint64_t seen_cpu_ns = 0;  // at the last tick
+  };
+
+  void Run();
+  void Kick();
+  void Tick(uint64_t period_ns);
+  void Park(uint64_t period_ns);
+  bool SleepJittered(uint64_t period_ns);
+  uint32_t Random();
+
+  std::mutex mutex_;  // entries_; never held while sleeping
+  std::vector<Entry> entries_;
+  std::mutex control_mutex_;  // Start and Stop
+  std::thread thread_;
+  Seat seat_;
+  std::atomic<bool> seated_{false};
+  std::atomic<bool> running_{false};
+  std::atomic<bool> signal_taken_{false};
+  std::atomic<uint64_t> period_ns_{10'000'000};
+  std::atomic<uint64_t> wakeups_{0};
+  std::atomic<uint64_t> cpu_ns_{0};
+  uint64_t cpu_base_ns_ = 0;  // of earlier sampler threads
+  uint32_t random_ = 0x9e3779b9;
+  // Since the last decision whether to park.
+  uint64_t quiet_since_ns_ = 0;
+  uint64_t used_since_ns_ = 0;
+};
+
+}  // namespace strobe::clock

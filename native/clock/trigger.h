@@ -1,0 +1,47 @@
+// What the sampler needs from the platform: sleep that a control call or a thread's CPU can end, a thread's CPU clock and state, a signal to one thread.
+// One file a platform implements it (`trigger_linux.cc`). All calls but `Kick` are made by the sampler thread, under the registry's lock where a thread
+// is concerned.
+#pragma once
+
+#include <cstdint>
+
+namespace strobe::clock {
+
+// A sampled thread as the clock sees it; opened at registration, closed before the thread may end.
+struct ClockedThread {
+  int32_t tid = 0;
+  int cpu_clock = 0;  // clockid_t of its CPU clock, readable from any thread
+  int stat_fd = -1;   // /proc/self/task/TID/stat, kept open
+  int wake_timer = -1;
+};
+
+bool OpenClockedThread(int32_t tid, ClockedThread* thread);
+void CloseClockedThread(ClockedThread* thread);
+
+// CPU of the thread, nanoseconds; 0 when it is gone. Advances between two reads only while the thread is on a CPU.
+uint64_t ReadCpuNs(const ClockedThread& thread);
+
+// Running or ready to run by the kernel's word (state R).
+bool IsRunnable(const ClockedThread& thread);
+
+// Sends the sample signal with `token`. False when the kernel refused (the thread is gone, or its queue is full).
+bool SendSample(const ClockedThread& thread, uint64_t token);
+
+// The sampler thread's own seat: prepares its signal mask and timer slack.
+class Seat {
+ public:
+  // Called by the sampler thread first.
+  void TakeCurrentThread();
+  // Sleeps for `ns`, or without limit when `ns` is 0. Returns true when woken (by Kick or by a wake timer), false when the time is over.
+  bool Sleep(uint64_t ns);
+  // Ends the current or the next sleep. Any thread.
+  void Kick();
+  // Arms the thread's wake timer: one wake-up of this seat when the thread has used `cpu_ns` more CPU. It fires only when CPU is used.
+  bool ArmWake(ClockedThread* thread, uint64_t cpu_ns);
+  void DisarmWake(ClockedThread* thread);
+
+ private:
+  int32_t tid_ = 0;
+};
+
+}  // namespace strobe::clock

@@ -1,0 +1,160 @@
+// The collector: one thread a process that drains every ring, applies code events in order, folds stacks into the trie and cuts slices.
+//
+// Order of a drain, for each sampled thread: (1) read how many code events are published, E; (2) read the ring's head, H; (3) for each sample before H apply
+// the events up to the number that the sample carries, then resolve it; (4) apply events up to E. A sample behind H was written after (2), thus after (1),
+// and V8 publishes no event between a sample's reading of the number and its writing unless it collects garbage, when samples have no frames: such a
+// sample's number is at least E, so no event was applied too early. Hence the map needs no history.
+//
+// Sleep: while samples come it naps and looks again; a handler wakes it early when a ring is half full. After two quiet naps it declares itself asleep,
+// looks once more, and waits without limit until a handler, a request or a signal rings.
+//
+// Requests: `CutNow` blocks its caller (the encoder's thread) until a slice holds everything recorded before the call. `Flush` is the last act before a
+// signal ends the process: see lifecycle.h.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "capture/record.h"
+#include "capture/thread_state.h"
+#include "stack/slice.h"
+#include "stack/slice_builder.h"
+#include "v8/builtins_copy.h"
+#include "v8/code_events.h"
+#include "v8/code_map.h"
+
+namespace strobe {
+
+// One registered JavaScript thread: what the registry, the handler's state and the collector share of it.
+struct SampledThread {
+  uint64_t key = 0;  // unique in this process; tids are recycled
+  capture::ThreadState* state = nullptr;
+  int32_t tid = 0;
+  int32_t node_thread_id = 0;
+  v8::CodeEventQueue events;
+  v8::BuiltinsRanges builtins;
+  std::atomic<bool> ended{false};
+
+  // Under Collector::threads_mutex_.
+  std::string name;
+
+  // Collector thread only.
+  v8::CodeMap map;
+  bool builtins_looked_for = false;
+
+  // Registry only (under Profiler's mutex).
+  bool code_attached = false;
+};
+
+struct CollectorCounters {
+  std::atomic<uint64_t> samples{0};
+  std::atomic<uint64_t> lost{0};
+  std::atomic<uint64_t> truncated{0};
+  std::atomic<uint64_t> frames{0};
+  std::atomic<uint64_t> unresolved_frames{0};
+  std::atomic<uint64_t> dropped_slices{0};
+  std::atomic<uint64_t> code_events{0};
+  std::atomic<uint64_t> code_entries{0};
+  std::atomic<uint64_t> evicted_overlap{0};
+  std::atomic<uint64_t> evicted_bound{0};
+  std::atomic<uint64_t> code_resets{0};
+  std::atomic<uint64_t> wakeups{0};
+  std::atomic<uint64_t> cpu_ns{0};
+};
+
+class Collector {
+ public:
+  // `on_drained`: a thread that ended was drained for the last time; its state may be used again. Called on the collector's thread.
+  explicit Collector(std::function<void(SampledThread*)> on_drained) : on_drained_(std::move(on_drained)) {}
+
+  // Starts the thread at the first call; it lives as long as the process and sleeps when there is nothing to do.
+  void EnsureStarted();
+  void Add(SampledThread* thread);
+  void Rename(int32_t node_thread_id, const std::string& name);
+  // Any thread.
+  void Wake();
+
+  void SetFrequency(double hz) { frequency_hz_.store(hz); }
+  // Times of the next slice count from here on.
+  void MarkStart();
+
+  // Cuts and returns when everything recorded before the call is in a finished slice; false after `timeout_ms`.
+  bool CutNow(int timeout_ms);
+  std::vector<std::unique_ptr<stack::Slice>> TakeSlices();
+  // Called on the collector's thread when a slice was cut on its own account.
+  void SetSliceListener(std::function<void()> listener);
+
+  // A signal wants to end the process: cut, then `deliver` (asks the encoder), then wait for FlushDone or the limit, then `end`.
+  struct FlushHooks {
+    std::function<bool()> wanted;   // checked at every wake-up
+    std::function<bool()> deliver;  // false when there is nobody to deliver
+    std::function<void()> disarm;
+    std::function<void()> end;
+  };
+  void SetFlushHooks(FlushHooks hooks, int timeout_ms);
+  void FlushDone() {
+    flush_done_.store(true);
+    Wake();
+  }
+
+  const CollectorCounters& counters() const { return counters_; }
+
+  // Unit tests: one drain on the calling thread instead of the collector's own.
+  bool DrainForTest() { return Drain(); }
+  std::unique_ptr<stack::Slice> CutForTest() { return builder_.Cut(); }
+
+ private:
+  void Run();
+  bool Drain();
+  bool DrainThread(SampledThread* thread);
+  void ApplyEvents(SampledThread* thread, uint64_t limit);
+  void Resolve(SampledThread* thread, const capture::SampleRecord& record, const uint64_t* frames);
+  bool ResolveAddress(SampledThread* thread, uint64_t address, bool is_pc);
+  void CutSlice();
+  void StepFlush(uint64_t now_ns);
+  void Sleep(bool worked);
+  bool SomethingWaits();
+
+  std::function<void(SampledThread*)> on_drained_;
+  std::once_flag started_;
+
+  std::mutex threads_mutex_;
+  std::vector<SampledThread*> threads_;
+
+  std::mutex slices_mutex_;
+  std::condition_variable cut_done_;
+  std::deque<std::unique_ptr<stack::Slice>> slices_;
+  std::atomic<uint64_t> cuts_wanted_{0};
+  uint64_t cuts_made_ = 0;  // under slices_mutex_
+  std::function<void()> slice_listener_;
+
+  std::mutex flush_mutex_;
+  FlushHooks flush_hooks_;
+  int flush_timeout_ms_ = 2000;
+  std::atomic<bool> flush_done_{false};
+  bool flushing_ = false;
+  bool flush_ended_ = false;
+  uint64_t flush_deadline_ns_ = 0;
+
+  // Collector thread only.
+  stack::SliceBuilder builder_;
+  v8::FunctionTable functions_;
+  std::vector<v8::FunctionRef> stack_;  // of the sample being resolved, leaf first
+  int quiet_rounds_ = 0;
+  uint32_t slice_number_ = 0;
+  std::atomic<double> slice_start_unix_ms_{0};
+  uint64_t builder_since_ns_ = 0;
+
+  std::atomic<double> frequency_hz_{100};
+  CollectorCounters counters_;
+};
+
+}  // namespace strobe

@@ -1,0 +1,29 @@
+// Staying harmless at the edges of a process's life: signals that end it, exit(), fork().
+//
+// Ending signals (SIGINT, SIGTERM). A native action is installed only where the application has none: the disposition is the default one, or Node's own
+// (which resets the terminal and raises again). When the signal comes, the action (async-signal-safe: atomics and one futex wake) asks the collector to
+// flush; it works with a hung loop, because neither the collector nor the encoder needs the main thread. After the flush, or its limit, what was there
+// before is put back and the signal is sent again, so the process dies of it with the true status. A second signal while the flush runs ends it at once.
+// An application that installs its own handler later replaces ours, and is never touched. Process 1 of a container is left alone: the kernel gives it
+// no default action, and ours would change that.
+//
+// exit(): the clock is disarmed by atexit too, because process.exit() runs static destructors but no environment cleanup hook.
+// fork(): the child is inert: its handler does nothing, and it has none of our threads.
+#pragma once
+
+#include <functional>
+
+namespace strobe::lifecycle {
+
+// `on_signal` is called in the signal's action: async-signal-safe only.
+void InstallEndingSignals(void (*on_signal)());
+void RemoveEndingSignals();
+// The signal that waits, or 0.
+int PendingSignal();
+// Puts back what was there before and sends the pending signal again.
+void EndByPendingSignal();
+
+// Once a process; `at_exit` runs in exit(), `in_child` in a forked child (async-signal-safe).
+void InstallExitAndFork(void (*at_exit)(), void (*in_child)());
+
+}  // namespace strobe::lifecycle

@@ -1,0 +1,323 @@
+#include "profiler.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "capture/capture.h"
+#include "capture/clocks.h"
+#include "capture/handler.h"
+#include "lifecycle.h"
+
+namespace strobe {
+
+namespace {
+
+// 250 ms of 50-frame stacks at 1 kHz before it is half full; resident only as far as it was used.
+constexpr uint32_t kRingBytes = 256 * 1024;
+
+int32_t CurrentTid() {
+  return static_cast<int32_t>(syscall(SYS_gettid));
+}
+
+// Async-signal-safe: one futex wake at most.
+void WakeForSignal() {
+  capture::g_doorbell.Ring(true);
+}
+
+void AtExit() {
+  Profiler::Get().Disarm();
+}
+
+}  // namespace
+
+Profiler& Profiler::Get() {
+  static auto* profiler = new Profiler;
+  return *profiler;
+}
+
+Profiler::Profiler() : collector_([this](SampledThread* thread) { OnDrained(thread); }) {}
+
+SampledThread* Profiler::FindCurrent() {
+  const int32_t tid = CurrentTid();
+  for (SampledThread* thread : threads_) {
+    if (thread->tid == tid) return thread;
+  }
+  return nullptr;
+}
+
+capture::ThreadState* Profiler::TakeState() {
+  std::lock_guard<std::mutex> lock(states_mutex_);
+  if (!free_states_.empty()) {
+    capture::ThreadState* state = free_states_.back();
+    free_states_.pop_back();
+    return state;
+  }
+  if (states_made_ == capture::kMaxThreads) return nullptr;
+  void* memory = mmap(nullptr, kRingBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  auto* state = new capture::ThreadState;
+  state->index = states_made_++;
+  state->ring.Init(static_cast<uint8_t*>(memory), kRingBytes);
+  capture::g_thread_table[state->index].store(state, std::memory_order_release);
+  return state;
+}
+
+SampledThread* Profiler::JoinLocked(const std::string& name, int32_t node_thread_id, std::string* error) {
+  if (SampledThread* known = FindCurrent()) return known;
+  const v8api::Symbols* symbols = v8api::LoadSymbols(error);
+  if (symbols == nullptr) return nullptr;
+  v8api::Isolate* isolate = symbols->get_current();
+  capture::ThreadState* state = isolate != nullptr ? TakeState() : nullptr;
+  if (state == nullptr) {
+    *error = isolate == nullptr ? "this thread has no isolate" : "more than 4096 threads, or no memory for a ring";
+    return nullptr;
+  }
+  auto* thread = new SampledThread;
+  thread->key = next_key_++;
+  thread->state = state;
+  thread->tid = CurrentTid();
+  thread->node_thread_id = node_thread_id;
+  thread->name = name;
+  if (symbols->get_code_range != nullptr && symbols->get_embedded_code_range != nullptr) {
+    void* code = nullptr;
+    const void* blob = nullptr;
+    size_t code_length = 0;
+    size_t blob_length = 0;
+    symbols->get_code_range(isolate, &code, &code_length);
+    symbols->get_embedded_code_range(isolate, &blob, &blob_length);
+    thread->builtins = {reinterpret_cast<uint64_t>(code), code_length, reinterpret_cast<uint64_t>(blob), blob_length};
+  }
+  state->isolate = isolate;
+  state->get_stack_sample = symbols->get_stack_sample;
+  state->max_depth = max_depth_;
+  state->code_events = &thread->events.published();
+  state->pending.store(0);
+  state->samples.store(0);
+  state->sampled_cpu_ns.store(0);
+  state->kept_pending.store(0);
+  state->handler_ns.store(0);
+  state->armed.store(false);
+  state->tid.store(thread->tid, std::memory_order_release);
+  threads_.push_back(thread);
+  collector_.EnsureStarted();
+  collector_.Add(thread);
+  sampler_.Add(state, thread->tid);
+  return thread;
+}
+
+void Profiler::Attach(SampledThread* thread) {
+  if (thread->code_attached) return;
+  const v8api::Symbols* symbols = v8api::LoadSymbols(nullptr);
+  if (thread->events.published().load() != 0) {
+    // Attached before and detached since: what the map knows may be gone.
+    v8::CodeEvent reset;
+    reset.type = v8::CodeEvent::Type::kReset;
+    thread->events.Push(reset);
+  }
+  thread->code_attached = v8::AttachCodeEvents(*symbols, thread->state->isolate, &thread->events, true);
+}
+
+void Profiler::Arm(SampledThread* thread) {
+  thread->state->last_cpu_ns.store(probe::ThreadCpuNs(thread->tid));
+  thread->state->armed.store(true, std::memory_order_release);
+}
+
+StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, std::string* error) {
+  const uint64_t start = capture::MonotonicNowNs();
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (running_) return StartResult::kAlreadyRunning;
+  if (v8api::LoadSymbols(error) == nullptr) return StartResult::kUnsupportedRuntime;
+  if (capture::InstallHandler(error) == 0) return StartResult::kUnsupportedRuntime;
+  const uint64_t symbols_done = capture::MonotonicNowNs();
+
+  max_depth_ = options.max_depth;
+  SampledThread* current = JoinLocked(options.thread_name, options.thread_id, error);
+  if (current == nullptr) return StartResult::kUnsupportedRuntime;
+  lifecycle::InstallExitAndFork(AtExit, capture::MakeInert);
+  const uint64_t joined = capture::MonotonicNowNs();
+  Attach(current);
+  const uint64_t enumerated = capture::MonotonicNowNs();
+
+  collector_.SetFrequency(options.frequency_hz);
+  collector_.MarkStart();
+  collector_.SetFlushHooks(
+      {[] { return lifecycle::PendingSignal() != 0; },
+       [this] {
+         std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
+         if (!encoder_wake_) return false;
+         encoder_wake_('f');
+         return true;
+       },
+       [this] { DisarmAll(); }, [] { lifecycle::EndByPendingSignal(); }},
+      options.exit_timeout_ms);
+  if (options.handle_signals) lifecycle::InstallEndingSignals(WakeForSignal);
+  for (SampledThread* thread : threads_) {
+    // A state's depth is constant while it is armed; it isn't now.
+    thread->state->max_depth = max_depth_;
+    Arm(thread);
+  }
+  owner_tid_ = current->tid;
+  running_ = true;
+  sampler_.Start(options.frequency_hz);
+  const uint64_t done = capture::MonotonicNowNs();
+  *timings = {symbols_done - start, (joined - symbols_done) + (done - enumerated), enumerated - joined, done - start};
+  return StartResult::kStarted;
+}
+
+void Profiler::DisarmAll() {
+  // Called on the collector's thread too, when the flush of an ending signal begins; a thread that registers at the same moment may stay armed, which
+  // costs samples behind the flush, nothing else.
+  for (uint32_t i = 0; i < capture::kMaxThreads; i++) {
+    capture::ThreadState* state = capture::g_thread_table[i].load(std::memory_order_acquire);
+    if (state == nullptr) break;
+    state->armed.store(false, std::memory_order_relaxed);
+  }
+}
+
+void Profiler::Disarm() {
+  DisarmAll();
+  sampler_.Stop();
+}
+
+bool Profiler::Stop() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!running_) return false;
+  running_ = false;
+  Disarm();
+  lifecycle::RemoveEndingSignals();
+  // This thread's code is no longer followed; other threads' isolates can only be detached by themselves and stay attached until they end.
+  if (SampledThread* current = FindCurrent(); current != nullptr && current->code_attached) {
+    v8::DetachCodeEvents(*v8api::LoadSymbols(nullptr), current->state->isolate);
+    current->code_attached = false;
+  }
+  return true;
+}
+
+bool Profiler::Join(const std::string& name, int32_t node_thread_id, std::string* error) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  SampledThread* thread = JoinLocked(name, node_thread_id, error);
+  if (thread == nullptr) return false;
+  Attach(thread);
+  if (running_ && !thread->state->armed.load()) Arm(thread);
+  return true;
+}
+
+void Profiler::NameThread(int32_t node_thread_id, const std::string& name) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  collector_.Rename(node_thread_id, name);
+}
+
+void Profiler::ThreadEnds() {
+  bool owner_ends = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    SampledThread* thread = FindCurrent();
+    if (thread == nullptr) return;
+    thread->state->armed.store(false);
+    if (thread->code_attached) {
+      v8::DetachCodeEvents(*v8api::LoadSymbols(nullptr), thread->state->isolate);
+      thread->code_attached = false;
+    }
+    sampler_.Remove(thread->state);
+    thread->state->tid.store(0, std::memory_order_release);
+    threads_.erase(std::find(threads_.begin(), threads_.end(), thread));
+    owner_ends = running_ && thread->tid == owner_tid_;
+    thread->ended.store(true, std::memory_order_release);
+  }
+  collector_.Wake();
+  // Terminated before it could stop the profiler: nobody else will.
+  if (owner_ends) Stop();
+}
+
+void Profiler::OnDrained(SampledThread* thread) {
+  std::lock_guard<std::mutex> lock(states_mutex_);
+  ended_samples_ += thread->state->samples.load();
+  ended_cpu_ns_ += thread->state->sampled_cpu_ns.load();
+  ended_handler_ns_ += thread->state->handler_ns.load();
+  ended_code_event_ns_ += thread->events.callback_ns.load();
+  free_states_.push_back(thread->state);
+  delete thread;
+}
+
+void Profiler::SetFrequency(double hz) {
+  collector_.SetFrequency(hz);
+  sampler_.SetFrequency(hz);
+}
+
+bool Profiler::running() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return running_;
+}
+
+void Profiler::AttachEncoder(int32_t tid, std::function<void(char)> wake) {
+  {
+    std::lock_guard<std::mutex> lock(encoder_mutex_);
+    encoder_tid_ = tid;
+    encoder_wake_ = std::move(wake);
+  }
+  collector_.SetSliceListener([this] {
+    std::lock_guard<std::mutex> lock(encoder_mutex_);
+    if (encoder_wake_) encoder_wake_('s');
+  });
+}
+
+void Profiler::DetachEncoder(int32_t tid) {
+  std::lock_guard<std::mutex> lock(encoder_mutex_);
+  if (encoder_tid_ != tid) return;
+  encoder_tid_ = 0;
+  encoder_wake_ = nullptr;
+}
+
+std::vector<std::unique_ptr<stack::Slice>> Profiler::TakeSlices() {
+  collector_.CutNow(1000);
+  return collector_.TakeSlices();
+}
+
+Profiler::Stats Profiler::ReadStats() {
+  Stats stats;
+  std::lock_guard<std::mutex> lock(mutex_);
+  stats.running = running_;
+  stats.frequency_hz = sampler_.frequency_hz();
+  {
+    std::lock_guard<std::mutex> states_lock(states_mutex_);
+    stats.samples = ended_samples_;
+    stats.sampled_cpu_ns = ended_cpu_ns_;
+    stats.handler_ns = ended_handler_ns_;
+    stats.code_event_ns = ended_code_event_ns_;
+  }
+  for (const SampledThread* thread : threads_) {
+    const uint64_t samples = thread->state->samples.load();
+    const uint64_t cpu_ns = thread->state->sampled_cpu_ns.load();
+    stats.threads.push_back({thread->tid, thread->name, samples, cpu_ns});
+    stats.samples += samples;
+    stats.sampled_cpu_ns += cpu_ns;
+    stats.handler_ns += thread->state->handler_ns.load();
+    stats.code_event_ns += thread->events.callback_ns.load();
+  }
+  stats.sampler_ns = sampler_.cpu_ns();
+  stats.sampler_wakeups = sampler_.wakeups();
+  stats.signal_taken = sampler_.signal_taken();
+  return stats;
+}
+
+bool Profiler::KnownKind(int32_t tid, probe::ThreadKind* kind) {
+  {
+    std::lock_guard<std::mutex> lock(encoder_mutex_);
+    if (tid == encoder_tid_ && tid != 0) {
+      *kind = probe::ThreadKind::kStrobe;
+      return true;
+    }
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (const SampledThread* thread : threads_) {
+    if (thread->tid != tid) continue;
+    *kind = tid == getpid() ? probe::ThreadKind::kMain : probe::ThreadKind::kWorker;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace strobe

@@ -1,0 +1,119 @@
+// Start, stop, and the registry of sampled threads; wires clock, capture, code events and collector.
+//
+// One profiler a process, a singleton that is never destroyed: process.exit() runs static destructors while signals still come. Every method may be called
+// from any JavaScript thread; what touches an isolate (attaching, detaching code events) is done on that isolate's thread only.
+//
+// A JavaScript thread is registered once (`Join`), from then on V8 announces its code; it is sampled while the profiler runs. It leaves in
+// `ThreadEnds`, called by its environment's cleanup hook, before its isolate is gone. Its state is reused after the collector's last drain.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "clock/sampler.h"
+#include "collector.h"
+#include "probe/probe.h"
+
+namespace strobe {
+
+struct StartOptions {
+  double frequency_hz = 100;
+  uint32_t max_depth = 512;
+  int exit_timeout_ms = 2000;
+  bool handle_signals = true;
+  std::string thread_name;
+  int32_t thread_id = 0;
+};
+
+// What each part of Start cost the calling thread, nanoseconds.
+struct StartTimings {
+  uint64_t symbols_ns = 0;
+  uint64_t threads_ns = 0;
+  uint64_t enumerate_ns = 0;
+  uint64_t total_ns = 0;
+};
+
+enum class StartResult { kStarted, kAlreadyRunning, kUnsupportedRuntime };
+
+class Profiler {
+ public:
+  static Profiler& Get();
+
+  StartResult Start(const StartOptions& options, StartTimings* timings, std::string* error);
+  // The clock is disarmed and everything recorded so far is in finished slices. False when it was not running.
+  bool Stop();
+  // False when the runtime isn't supported, or every slot is taken (`error`).
+  bool Join(const std::string& name, int32_t node_thread_id, std::string* error);
+  void NameThread(int32_t node_thread_id, const std::string& name);
+  void ThreadEnds();
+  void SetFrequency(double hz);
+  void Disarm();
+  bool running();
+
+  // The encoder's side. `wake(reason)` is called on the collector's thread: 's' a slice waits, 'f' flush everything, the process is about to end.
+  void AttachEncoder(int32_t tid, std::function<void(char reason)> wake);
+  void DetachEncoder(int32_t tid);
+  std::vector<std::unique_ptr<stack::Slice>> TakeSlices();
+  void Flushed() { collector_.FlushDone(); }
+
+  struct ThreadStats {
+    int32_t tid;
+    std::string name;
+    uint64_t samples;
+    uint64_t cpu_ns;  // CPU that its samples stand for
+  };
+  struct Stats {
+    bool running = false;
+    std::vector<ThreadStats> threads;
+    double frequency_hz = 0;
+    uint64_t samples = 0;
+    uint64_t sampled_cpu_ns = 0;
+    uint64_t handler_ns = 0;
+    uint64_t code_event_ns = 0;
+    uint64_t sampler_ns = 0;
+    uint64_t sampler_wakeups = 0;
+    bool signal_taken = false;
+  };
+  Stats ReadStats();
+  const CollectorCounters& counters() const { return collector_.counters(); }
+  bool KnownKind(int32_t tid, probe::ThreadKind* kind);
+
+ private:
+  Profiler();
+
+  SampledThread* FindCurrent();
+  SampledThread* JoinLocked(const std::string& name, int32_t node_thread_id, std::string* error);
+  void Attach(SampledThread* thread);
+  void Arm(SampledThread* thread);
+  capture::ThreadState* TakeState();
+  void OnDrained(SampledThread* thread);
+  void DisarmAll();
+
+  std::mutex mutex_;  // registry and running state; never taken by the collector or the sampler while they hold their own
+  std::vector<SampledThread*> threads_;
+  bool running_ = false;
+  int32_t owner_tid_ = 0;
+  uint32_t max_depth_ = 512;
+  uint64_t next_key_ = 1;
+
+  std::mutex states_mutex_;
+  std::vector<capture::ThreadState*> free_states_;
+  uint32_t states_made_ = 0;
+  // Of threads that ended, so that totals don't shrink.
+  uint64_t ended_samples_ = 0;
+  uint64_t ended_cpu_ns_ = 0;
+  uint64_t ended_handler_ns_ = 0;
+  uint64_t ended_code_event_ns_ = 0;
+
+  std::mutex encoder_mutex_;
+  int32_t encoder_tid_ = 0;
+  std::function<void(char)> encoder_wake_;
+
+  clock::Sampler sampler_;
+  Collector collector_;
+};
+
+}  // namespace strobe

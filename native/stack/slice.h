@@ -1,0 +1,50 @@
+// One slice: an immutable, numbered piece of the profile as columns. The TypeScript side sees the same tables (`Slice` in src/native.ts says what each
+// column holds). Ids are indexes into the slice's own tables.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace strobe::stack {
+
+struct SliceTotals {
+  uint64_t samples = 0;
+  uint64_t lost = 0;
+  uint64_t truncated = 0;
+  uint64_t frames = 0;
+  uint64_t unresolved_frames = 0;
+};
+
+struct SliceThread {
+  int32_t tid = 0;
+  std::string name;
+};
+
+struct Slice {
+  uint32_t number = 0;
+  double start_unix_ms = 0;
+  double end_unix_ms = 0;
+  double frequency_hz = 0;
+
+  std::vector<std::string> strings;  // [0] is ""
+  std::vector<uint32_t> function_name;
+  std::vector<uint32_t> function_file;
+  std::vector<uint32_t> function_line;
+  std::vector<uint32_t> function_column;
+  std::vector<uint8_t> function_kind;
+  std::vector<uint32_t> frame_function;
+  std::vector<uint32_t> frame_line;
+  std::vector<uint32_t> frame_column;
+  std::vector<uint32_t> node_parent;  // [0] is the root
+  std::vector<uint32_t> node_frame;
+  std::vector<SliceThread> threads;
+  std::vector<uint32_t> sample_node;
+  std::vector<uint32_t> sample_thread;
+  std::vector<uint8_t> sample_mode;  // 0 CPU, 1 wall
+  std::vector<uint32_t> sample_count;
+  std::vector<double> sample_weight_ns;
+  SliceTotals totals;
+};
+
+}  // namespace strobe::stack

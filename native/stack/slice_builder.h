@@ -1,0 +1,57 @@
+// Folds resolved stacks into a trie and cuts slices from it. One thread only, the collector.
+//
+// A stack is inserted from the root to the leaf; equal prefixes share nodes, equal stacks of one thread and mode share a sample row. Functions are told
+// apart by identity (a FunctionRef is held until the cut, so that an address can't be used twice); frames by function, line and column.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "stack/flat_map.h"
+#include "stack/slice.h"
+#include "v8/code_map.h"
+
+namespace strobe::stack {
+
+struct Frame {
+  v8::FunctionRef function;
+  uint32_t line = 0;
+  uint32_t column = 0;
+};
+
+class SliceBuilder {
+ public:
+  SliceBuilder();
+
+  // Thread index in this slice; `key` tells threads apart (a registration number: tids are recycled).
+  uint32_t Thread(uint64_t key, int32_t tid, const std::string& name);
+  uint32_t Root() const { return 0; }
+  uint32_t Child(uint32_t node, const Frame& frame);
+  void AddSample(uint32_t node, uint32_t thread, uint8_t mode, uint32_t count, double weight_ns);
+
+  SliceTotals& totals() { return slice_->totals; }
+  bool empty() const { return slice_->sample_node.empty(); }
+  size_t nodes() const { return slice_->node_parent.size(); }
+
+  // The slice so far, complete but for number, times and rate; the builder starts empty.
+  std::unique_ptr<Slice> Cut();
+
+ private:
+  void Reset();
+  uint32_t String(const std::string& text);
+  uint32_t FunctionIndex(const v8::FunctionRef& function);
+
+  std::unique_ptr<Slice> slice_;
+  std::unordered_map<std::string, uint32_t> strings_;
+  std::unordered_map<const v8::Function*, uint32_t> functions_;
+  std::vector<v8::FunctionRef> held_;
+  FlatMap places_;    // (line, column) -> place
+  FlatMap frames_;    // (function, place) -> frame
+  FlatMap children_;  // (node, frame) -> node
+  FlatMap rows_;      // (node, thread, mode) -> sample row
+  std::unordered_map<uint64_t, uint32_t> threads_;
+};
+
+}  // namespace strobe::stack

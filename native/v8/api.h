@@ -1,0 +1,93 @@
+// The shapes of V8's that strobe reads, and the functions it calls, without any V8 header: one binary serves every Node major.
+//
+// Each struct below mirrors the public header of V8 11.3 (Node 20) to 14.6 (Node 26); native/test/layout_check.cc compares them with the real headers
+// of each major. A function that is not found leaves its pointer null; `LoadSymbols` says which are missing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace strobe::v8api {
+
+using Isolate = void;
+
+// v8-unwinder.h / v8-callbacks.h: RegisterState. `callee_saved` is a std::unique_ptr there and stays null here.
+struct RegisterState {
+  void* pc = nullptr;
+  void* sp = nullptr;
+  void* fp = nullptr;
+  void* lr = nullptr;
+  void* callee_saved = nullptr;
+};
+
+// v8-unwinder.h: StateTag. An int on V8 11, a uint16_t from 12 on: little-endian, so its low half is read on all.
+enum class VmState : uint16_t {
+  kJs = 0,
+  kGc = 1,
+  kParser = 2,
+  kBytecodeCompiler = 3,
+  kCompiler = 4,
+  kOther = 5,
+  kExternal = 6,
+  kAtomicsWait = 7,
+  kIdle = 8,
+  kLogging = 9,        // 13.6 on
+  kIdleExternal = 10,  // 14.6 on
+};
+
+// v8-unwinder.h: SampleInfo; padded, because V8 may grow it.
+struct SampleInfo {
+  size_t frames_count = 0;
+  void* external_callback_entry = nullptr;
+  void* context = nullptr;
+  void* embedder_context = nullptr;
+  uint16_t vm_state = 0;
+  uint16_t unused[3] = {};
+  uint64_t room[3] = {};
+};
+static_assert(offsetof(SampleInfo, vm_state) == 32 && sizeof(SampleInfo) == 64);
+
+// v8-callbacks.h: JitCodeEvent.
+struct JitCodeEvent {
+  enum Type : int32_t { kAdded = 0, kMoved = 1, kRemoved = 2, kAddLinePosInfo = 3, kStartLineInfo = 4, kEndLineInfo = 5 };
+  enum CodeType : int32_t { kByteCode = 0, kJitCode = 1, kWasmCode = 2 };
+
+  int32_t type;
+  int32_t code_type;
+  uintptr_t code_start;
+  size_t code_len;
+  void* script;
+  void* user_data;  // garbage in kAdded
+  void* wasm_source_info;
+  union {
+    struct {
+      const char* str;
+      size_t len;
+    } name;
+    uintptr_t new_code_start;
+    uint64_t room[3];
+  };
+  Isolate* isolate;
+};
+static_assert(offsetof(JitCodeEvent, code_start) == 8 && offsetof(JitCodeEvent, name) == 48 && offsetof(JitCodeEvent, isolate) == 72);
+
+using JitCodeEventHandler = void (*)(const JitCodeEvent*);
+inline constexpr int kJitCodeEventDefault = 0;
+inline constexpr int kJitCodeEventEnumExisting = 1;
+
+// Member functions take `this` first in the Itanium C++ ABI.
+struct Symbols {
+  Isolate* (*get_current)() = nullptr;
+  void (*get_stack_sample)(Isolate*, const RegisterState&, void** frames, size_t limit, SampleInfo*) = nullptr;
+  void (*set_jit_code_event_handler)(Isolate*, int options, JitCodeEventHandler) = nullptr;
+  // Optional: needed on Node 20 only, where builtins run in a copy of the embedded blob.
+  void (*get_code_range)(Isolate*, void** start, size_t* length) = nullptr;
+  void (*get_embedded_code_range)(Isolate*, const void** start, size_t* length) = nullptr;
+};
+
+// Finds the functions among the symbols of the running process, once; later calls return the same table.
+// Returns null with the missing names in `missing` when a needed one is absent (another runtime, or a Node built without exports).
+const Symbols* LoadSymbols(std::string* missing);
+
+}  // namespace strobe::v8api

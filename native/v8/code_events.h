@@ -1,0 +1,73 @@
+// Code events: what V8 says of code that appears and moves, carried from its threads to the collector without a lock on the reader's side.
+//
+// Contract
+//   Writer   V8's callback, on the isolate's thread or, during a garbage collection, on one of its helpers; V8 serialises them, a spin flag here makes
+//            sure. It copies the event (start, length, name) into the current chunk and publishes it by raising `published` (release). It calls malloc
+//            for a new chunk, nothing else; it never calls V8.
+//   Reader   the collector: takes events up to a value of `published` (acquire), frees chunks it is through with.
+//   Order    the handler stores the value of `published` in each sample. Applying exactly that many events before a sample is resolved gives it the map
+//            of its moment.
+//   Loss     none. When malloc fails the queue records that everything known is in doubt: the reader gets a reset and counts it. A missing event would
+//            be a wrong name, a reset is at worst an unresolved one.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+#include "v8/api.h"
+
+namespace strobe::v8 {
+
+struct CodeEvent {
+  enum class Type : uint8_t { kAdded, kMoved, kRemoved, kReset };
+  Type type = Type::kAdded;
+  uint8_t code_type = 0;  // v8api::JitCodeEvent::CodeType
+  uint64_t start = 0;
+  uint64_t length_or_new_start = 0;
+  std::string_view name;  // points into the queue; valid until the next call of Next
+};
+
+class CodeEventQueue {
+ public:
+  CodeEventQueue();
+  ~CodeEventQueue();
+  CodeEventQueue(const CodeEventQueue&) = delete;
+  CodeEventQueue& operator=(const CodeEventQueue&) = delete;
+
+  // --- writer ---
+  void Push(const CodeEvent& event);
+
+  const std::atomic<uint64_t>& published() const { return published_; }
+  // CPU spent in the callback, nanoseconds; extrapolated from every 32nd event.
+  std::atomic<uint64_t> callback_ns{0};
+
+  // --- reader ---
+  uint64_t consumed() const { return consumed_; }
+  // The next event, or false when `limit` (a value of `published`) events were taken.
+  bool Next(uint64_t limit, CodeEvent* event);
+  uint64_t backlog() const { return published_.load(std::memory_order_acquire) - consumed_; }
+
+ private:
+  struct Chunk;
+  struct Header;
+
+  void PushLocked(const CodeEvent& event);
+  bool Append(const CodeEvent& event);
+
+  std::atomic_flag writing_ = ATOMIC_FLAG_INIT;
+  Chunk* tail_ = nullptr;  // writer
+  bool in_doubt_ = false;  // writer
+  std::atomic<uint64_t> published_{0};
+  Chunk* head_ = nullptr;  // reader
+  uint32_t read_offset_ = 0;
+  uint64_t consumed_ = 0;
+};
+
+// Connects an isolate to a queue. Must be called on the isolate's thread. `enumerate`: V8 first announces all code that exists. Returns false when the
+// table of isolates is full.
+bool AttachCodeEvents(const v8api::Symbols& symbols, v8api::Isolate* isolate, CodeEventQueue* queue, bool enumerate);
+// Disconnects. Must be called on the isolate's thread, before the isolate is disposed of.
+void DetachCodeEvents(const v8api::Symbols& symbols, v8api::Isolate* isolate);
+
+}  // namespace strobe::v8

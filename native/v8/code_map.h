@@ -1,0 +1,110 @@
+// Address -> function, for one isolate, as of one moment.
+//
+// The collector applies code events in their order and resolves each sample between the events that came before and after it, so the map needs no
+// history: it is always the map of the sample's moment (the design's birth and death numbers were not needed; docs/code-map.md says why).
+// V8 never announces that code went away: an entry dies when new code overlaps it, when it moves, or by the bound. At the bound the entries that no
+// sample touched for longest go first (second chance), and are counted; their addresses become unresolved, never wrong.
+// One thread only, the collector.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "v8/code_name.h"
+
+namespace strobe::v8 {
+
+// One function, shared by all code of it (tiers, moved copies). Parsed when first needed: most functions are never sampled.
+class Function {
+ public:
+  Function(std::string rest, FunctionKind kind, FrameRole role) : rest_(std::move(rest)), kind_(kind), role_(role) {}
+  FunctionKind kind() const { return kind_; }
+  FrameRole role() const { return role_; }
+  const CodeName& name() {
+    if (!parsed_) {
+      parsed_ = std::make_unique<CodeName>(ParseCodeName({kind_, role_, rest_}));
+    }
+    return *parsed_;
+  }
+  const std::string& rest() const { return rest_; }
+
+ private:
+  std::string rest_;
+  FunctionKind kind_;
+  FrameRole role_;
+  std::unique_ptr<CodeName> parsed_;
+};
+
+using FunctionRef = std::shared_ptr<Function>;
+
+// Interns functions over all isolates of the process; a name lives as long as code or a slice in the making refers to it.
+class FunctionTable {
+ public:
+  FunctionRef Intern(const CodeIdentity& identity);
+  size_t size() const { return table_.size(); }
+  // Forgets names that nobody refers to. Called now and then, costs a walk.
+  void Sweep();
+
+ private:
+  struct Key {
+    std::string_view rest;
+    FunctionKind kind;
+    bool operator==(const Key& other) const { return kind == other.kind && rest == other.rest; }
+  };
+  struct Hash {
+    size_t operator()(const Key& key) const { return std::hash<std::string_view>()(key.rest) * 31 + static_cast<size_t>(key.kind); }
+  };
+  std::unordered_map<Key, FunctionRef, Hash> table_;
+  size_t sweep_at_ = 4096;
+};
+
+class CodeMap {
+ public:
+  struct Entry {
+    uint64_t length;
+    FunctionRef function;
+    bool bytecode;
+    bool touched;
+  };
+
+  explicit CodeMap(size_t max_entries = kDefaultMaxEntries) : max_entries_(max_entries) {}
+
+  void Add(uint64_t start, uint64_t length, FunctionRef function, bool bytecode);
+  void Move(uint64_t from, uint64_t to);
+  void Remove(uint64_t start);
+  void Clear();
+
+  // The entry that covers `address`, its start in `start`, or null. An address that is found nowhere is
+  // looked up at its original when it lies in a copy of the builtins.
+  const Entry* Find(uint64_t address, uint64_t* start);
+
+  // Addresses in [copy, copy + length) mean [original, original + length).
+  void SetAlias(uint64_t copy, uint64_t original, uint64_t length);
+
+  size_t size() const { return entries_.size(); }
+  uint64_t evicted_by_overlap() const { return evicted_by_overlap_; }
+  uint64_t evicted_by_bound() const { return evicted_by_bound_; }
+
+  // About 150 bytes an entry with its share of names: 60 MB at the bound. The TypeScript compiler has 40,000 entries.
+  static constexpr size_t kDefaultMaxEntries = 400'000;
+
+ private:
+  const Entry* FindExact(uint64_t address, uint64_t* start);
+  void EvictOverlaps(uint64_t start, uint64_t end);
+  void EnforceBound();
+
+  std::map<uint64_t, Entry> entries_;
+  size_t max_entries_;
+  uint64_t alias_start_ = 0;
+  uint64_t alias_length_ = 0;
+  uint64_t alias_original_ = 0;
+  uint64_t bound_cursor_ = 0;
+  uint64_t evicted_by_overlap_ = 0;
+  uint64_t evicted_by_bound_ = 0;
+};
+
+}  // namespace strobe::v8

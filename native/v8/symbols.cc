@@ -1,0 +1,51 @@
+// Looks V8's functions up by their mangled names. Called from module initialisation or later, never from a static initialiser: dlsym(RTLD_DEFAULT)
+// in one has crashed inside glibc.
+#include <dlfcn.h>
+
+
+#include "v8/api.h"
+
+namespace strobe::v8api {
+
+namespace {
+
+template <typename F>
+bool Find(const char* symbol, F* out) {
+  void* found = dlsym(RTLD_DEFAULT, symbol);
+  *out = reinterpret_cast<F>(found);
+  return found != nullptr;
+}
+
+struct Loaded {
+  Symbols symbols;
+  std::string missing;
+};
+
+Loaded Load() {
+  Loaded loaded;
+  Symbols& s = loaded.symbols;
+  const auto need = [&](const char* name, const char* symbol, auto* out) {
+    if (!Find(symbol, out)) loaded.missing += (loaded.missing.empty() ? "" : ", ") + std::string(name);
+  };
+  need("Isolate::GetCurrent", "_ZN2v87Isolate10GetCurrentEv", &s.get_current);
+  need("Isolate::GetStackSample", "_ZN2v87Isolate14GetStackSampleERKNS_13RegisterStateEPPvmPNS_10SampleInfoE", &s.get_stack_sample);
+  need("Isolate::SetJitCodeEventHandler", "_ZN2v87Isolate22SetJitCodeEventHandlerENS_19JitCodeEventOptionsEPFvPKNS_12JitCodeEventEE",
+       &s.set_jit_code_event_handler);
+  Find("_ZN2v87Isolate12GetCodeRangeEPPvPm", &s.get_code_range);
+  Find("_ZN2v87Isolate20GetEmbeddedCodeRangeEPPKvPm", &s.get_embedded_code_range);
+  return loaded;
+}
+
+}  // namespace
+
+const Symbols* LoadSymbols(std::string* missing) {
+  // Leaked on purpose: static destructors run in process.exit() while signals still come.
+  static const Loaded* loaded = new Loaded(Load());
+  if (!loaded->missing.empty()) {
+    if (missing != nullptr) *missing = loaded->missing;
+    return nullptr;
+  }
+  return &loaded->symbols;
+}
+
+}  // namespace strobe::v8api
