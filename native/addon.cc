@@ -199,6 +199,7 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   overhead.Set("codeEventNs", static_cast<double>(stats.code_event_ns));
   overhead.Set("samplerNs", static_cast<double>(stats.sampler_ns));
   overhead.Set("collectorNs", count(c.cpu_ns));
+  overhead.Set("encoderNs", static_cast<double>(stats.encoder_ns));
   out.Set("overhead", overhead);
   Napi::Object features = Napi::Object::New(env);
   features.Set("clock", stats.signal_taken ? "off: the sampling signal was taken by other code" : "on");

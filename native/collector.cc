@@ -152,9 +152,8 @@ void Collector::Sleep(bool worked) {
   const bool asleep = quiet_rounds_ > kQuietRoundsBeforeSleep && !flushing_;
   auto& word = capture::g_doorbell.word;
   const uint32_t declared = asleep ? capture::CollectorDoorbell::kAsleep : capture::CollectorDoorbell::kNapping;
-  word.store(declared, std::memory_order_seq_cst);
-  // Declared first, looked after: whoever rings in between either sees the declaration or is seen here.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  // Declared first, looked after: whoever rings in between either sees the declaration or is seen here (CollectorDoorbell::Ring is the other half).
+  word.exchange(declared, std::memory_order_acq_rel);
   bool waits = cuts_wanted_.load() > cuts_made_;
   if (asleep) {
     waits = SomethingWaits();

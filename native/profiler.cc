@@ -81,6 +81,10 @@ SampledThread* Profiler::JoinLocked(const std::string& name, int32_t node_thread
   thread->tid = CurrentTid();
   thread->node_thread_id = node_thread_id;
   thread->name = name;
+  if (const auto found = names_to_come_.find(node_thread_id); found != names_to_come_.end()) {
+    thread->name = found->second;
+    names_to_come_.erase(found);
+  }
   if (symbols->get_code_range != nullptr && symbols->get_embedded_code_range != nullptr) {
     void* code = nullptr;
     const void* blob = nullptr;
@@ -207,7 +211,15 @@ bool Profiler::Join(const std::string& name, int32_t node_thread_id, std::string
 
 void Profiler::NameThread(int32_t node_thread_id, const std::string& name) {
   std::lock_guard<std::mutex> lock(mutex_);
-  collector_.Rename(node_thread_id, name);
+  for (const SampledThread* thread : threads_) {
+    if (thread->node_thread_id == node_thread_id) {
+      collector_.Rename(node_thread_id, name);
+      return;
+    }
+  }
+  // A Worker that never joins (it failed to start) would leave its name here.
+  if (names_to_come_.size() >= capture::kMaxThreads) names_to_come_.clear();
+  names_to_come_[node_thread_id] = name;
 }
 
 void Profiler::ThreadEnds() {
@@ -267,6 +279,8 @@ void Profiler::AttachEncoder(int32_t tid, std::function<void(char)> wake) {
 void Profiler::DetachEncoder(int32_t tid) {
   std::lock_guard<std::mutex> lock(encoder_mutex_);
   if (encoder_tid_ != tid) return;
+  // Called on the encoder's own thread, which still has its clock.
+  ended_encoder_ns_ += probe::ThreadCpuNs(tid);
   encoder_tid_ = 0;
   encoder_wake_ = nullptr;
 }
@@ -296,6 +310,10 @@ Profiler::Stats Profiler::ReadStats() {
     stats.sampled_cpu_ns += cpu_ns;
     stats.handler_ns += thread->state->handler_ns.load();
     stats.code_event_ns += thread->events.callback_ns.load();
+  }
+  {
+    std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
+    stats.encoder_ns = ended_encoder_ns_ + (encoder_tid_ != 0 ? probe::ThreadCpuNs(encoder_tid_) : 0);
   }
   stats.sampler_ns = sampler_.cpu_ns();
   stats.sampler_wakeups = sampler_.wakeups();

@@ -11,6 +11,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "clock/sampler.h"
@@ -75,6 +76,7 @@ class Profiler {
     uint64_t code_event_ns = 0;
     uint64_t sampler_ns = 0;
     uint64_t sampler_wakeups = 0;
+    uint64_t encoder_ns = 0;
     bool signal_taken = false;
   };
   Stats ReadStats();
@@ -98,6 +100,8 @@ class Profiler {
   int32_t owner_tid_ = 0;
   uint32_t max_depth_ = 512;
   uint64_t next_key_ = 1;
+  // Names that came before their thread: Node's thread id -> name.
+  std::unordered_map<int32_t, std::string> names_to_come_;
 
   std::mutex states_mutex_;
   std::vector<capture::ThreadState*> free_states_;
@@ -111,6 +115,7 @@ class Profiler {
   std::mutex encoder_mutex_;
   int32_t encoder_tid_ = 0;
   std::function<void(char)> encoder_wake_;
+  uint64_t ended_encoder_ns_ = 0;
 
   clock::Sampler sampler_;
   Collector collector_;

@@ -84,7 +84,8 @@ export interface NativeStats {
   /** Samples per CPU second since start. */
   effectiveHz: number;
   wakeups: { sampler: number; collector: number };
-  overhead: { handlerNs: number; codeEventNs: number; samplerNs: number; collectorNs: number };
+  /** CPU of strobe's own parts since the process's start, nanoseconds. `handlerNs` and `codeEventNs` were spent on application threads. */
+  overhead: { handlerNs: number; codeEventNs: number; samplerNs: number; collectorNs: number; encoderNs: number };
   /** A feature's value is 'on', or why it is off. */
   features: Record<string, string>;
 }
@@ -117,8 +118,8 @@ export interface NativeAddon {
     threadId: number;
     handleSignals: boolean;
   }): StartTimings;
-  /** Disarms the clock, drains what was recorded; slices can be taken afterwards. */
-  stop(): void;
+  /** Disarms the clock; what was recorded can be taken afterwards. False when it was not running. */
+  stop(): boolean;
   /** Registers the calling thread's isolate: its code is followed from here on, it is sampled while the profiler runs. Idempotent. */
   join(name: string, threadId: number): boolean;
   /** Gives the thread of Node's `threadId` the name that it will have in the next slices. */
@@ -164,7 +165,9 @@ export function loadNative(): NativeAddon {
   }
   let loaded: NativeAddon;
   try {
-    loaded = require('node-gyp-build')(packageRoot) as NativeAddon;
+    // STROBE_BINARY: a binary built elsewhere (sanitizers, a debugger's build).
+    const chosen = process.env.STROBE_BINARY;
+    loaded = (chosen ? require(chosen) : require('node-gyp-build')(packageRoot)) as NativeAddon;
   } catch (cause) {
     const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
     const hasSources = existsSync(join(packageRoot, 'CMakeLists.txt'));

@@ -131,9 +131,9 @@ void OnSignal(int /*signal*/, siginfo_t* info, void* context) {
 }  // namespace
 
 void CollectorDoorbell::Ring(bool urgent) {
-  // The ring's head was stored before this fence, the collector declares itself asleep before its last look at the heads: one of both sees the other.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  const uint32_t now = word.load(std::memory_order_relaxed);
+  // A read-modify-write, as is the collector's declaration: of two on one word one comes first. Either this one sees the declaration, or the collector's
+  // last look at the heads, which comes after its own, sees the head stored before this one.
+  const uint32_t now = word.fetch_add(0, std::memory_order_acq_rel);
   if (now == kAsleep || (now == kNapping && urgent)) {
     if (word.exchange(kAwake, std::memory_order_acq_rel) != kAwake) {
       syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);

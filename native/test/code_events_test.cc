@@ -1,0 +1,446 @@
+// Tests of v8/code_events.h: events come out complete and in order over many chunks, up to the number asked for and not beyond, while other threads write;
+// each isolate's events reach its own queue; and a failed allocation becomes a reset, not a silent hole.
+#include "v8/code_events.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "test/check.h"
+
+namespace strobe::v8 {
+namespace {
+
+std::string NameOf(uint64_t number, size_t length) {
+  std::string name(length, 'a');
+  for (size_t i = 0; i < length; i++) name[i] = static_cast<char>('a' + (number * 7 + i) % 26);
+  return name;
+}
+
+size_t LengthOf(uint64_t number) {
+  constexpr size_t kLengths[] = {0, 1, 7, 8, 9, 63, 100, 1000, 4095, 4096};
+  return kLengths[number % 10];
+}
+
+CodeEvent EventOf(uint64_t number, const std::string& name) {
+  CodeEvent event;
+  event.type = static_cast<CodeEvent::Type>(number % 3);
+  event.code_type = static_cast<uint8_t>(number % 3);
+  event.start = number << 8;
+  event.length_or_new_start = number * 3 + 1;
+  event.name = name;
+  return event;
+}
+
+bool IsEvent(const CodeEvent& event, uint64_t number) {
+  return event.type == static_cast<CodeEvent::Type>(number % 3) && event.code_type == number % 3 && event.start == number << 8 &&
+         event.length_or_new_start == number * 3 + 1 && event.name == NameOf(number, LengthOf(number));
+}
+
+TEST(code_events_empty_queue) {
+  CodeEventQueue queue;
+  CodeEvent event;
+  CHECK_EQ(queue.published().load(), 0);
+  CHECK(!queue.Next(0, &event));
+  CHECK_EQ(queue.backlog(), 0);
+}
+
+TEST(code_events_order_and_contents_over_many_chunks) {
+  constexpr uint64_t kEvents = 3000;  // about 2.5 MB: some 40 chunks
+  CodeEventQueue queue;
+  for (uint64_t i = 0; i < kEvents; i++) {
+    const std::string name = NameOf(i, LengthOf(i));
+    queue.Push(EventOf(i, name));
+    if (!CHECK_EQ(queue.published().load(), i + 1)) return;
+  }
+  CHECK_EQ(queue.backlog(), kEvents);
+  CodeEvent event;
+  for (uint64_t i = 0; i < kEvents; i++) {
+    if (!CHECK(queue.Next(kEvents, &event)) || !CHECK(IsEvent(event, i))) return;
+    if (!CHECK_EQ(queue.consumed(), i + 1)) return;
+  }
+  CHECK(!queue.Next(kEvents, &event));
+  CHECK_EQ(queue.backlog(), 0);
+  CHECK(queue.callback_ns.load() > 0);
+}
+
+TEST(code_events_limit_is_kept_at_every_place) {
+  // Every limit once, so that some fall on a chunk's last and first event.
+  CodeEventQueue queue;
+  CodeEvent event;
+  uint64_t pushed = 0;
+  for (; pushed < 600; pushed++) {
+    const std::string name = NameOf(pushed, LengthOf(pushed));
+    queue.Push(EventOf(pushed, name));
+  }
+  for (uint64_t limit = 0; limit <= pushed; limit++) {
+    if (limit > 0 && (!CHECK(queue.Next(limit, &event)) || !CHECK(IsEvent(event, limit - 1)))) return;
+    if (!CHECK(!queue.Next(limit, &event))) return;
+    if (limit > 0 && !CHECK(!queue.Next(limit - 1, &event))) return;  // an older number asks for nothing
+    if (!CHECK_EQ(queue.consumed(), limit)) return;
+  }
+}
+
+TEST(code_events_read_and_write_in_turns) {
+  CodeEventQueue queue;
+  std::mt19937 random(3);
+  CodeEvent event;
+  uint64_t read = 0;
+  uint64_t written = 0;
+  for (int round = 0; round < 2000; round++) {
+    for (uint32_t n = random() % 5; n > 0; n--, written++) {
+      const std::string name = NameOf(written, LengthOf(written));
+      queue.Push(EventOf(written, name));
+    }
+    const uint64_t limit = read + random() % (written - read + 1);
+    for (; read < limit; read++) {
+      if (!CHECK(queue.Next(limit, &event)) || !CHECK(IsEvent(event, read))) return;
+    }
+    if (!CHECK(!queue.Next(limit, &event))) return;
+  }
+  CHECK(read > 1000);
+}
+
+TEST(code_events_one_writer_one_reader) {
+  constexpr uint64_t kEvents = 50'000;
+  CodeEventQueue queue;
+  std::thread writer([&] {
+    for (uint64_t i = 0; i < kEvents; i++) {
+      const std::string name = NameOf(i, LengthOf(i));
+      queue.Push(EventOf(i, name));
+    }
+  });
+  CodeEvent event;
+  uint64_t read = 0;
+  uint64_t wrong = 0;
+  while (read < kEvents) {
+    const uint64_t limit = queue.published().load(std::memory_order_acquire);
+    while (queue.Next(limit, &event)) wrong += IsEvent(event, read++) ? 0 : 1;
+    std::this_thread::yield();
+  }
+  writer.join();
+  CHECK_EQ(read, kEvents);
+  CHECK_EQ(wrong, 0);
+}
+
+TEST(code_events_two_writers_are_serialised) {
+  constexpr uint64_t kEach = 20'000;
+  CodeEventQueue queue;
+  const auto write = [&](uint64_t who) {
+    for (uint64_t i = 0; i < kEach; i++) {
+      const std::string name = NameOf(i, LengthOf(i));
+      CodeEvent event = EventOf(i, name);
+      event.code_type = static_cast<uint8_t>(who);
+      queue.Push(event);
+    }
+  };
+  std::thread one(write, 1);
+  std::thread two(write, 2);
+  uint64_t next[3] = {};
+  uint64_t wrong = 0;
+  uint64_t read = 0;
+  CodeEvent event;
+  while (read < 2 * kEach) {
+    const uint64_t limit = queue.published().load(std::memory_order_acquire);
+    for (; queue.Next(limit, &event); read++) {
+      if (event.code_type != 1 && event.code_type != 2) {
+        wrong++;
+        continue;
+      }
+      const uint64_t number = next[event.code_type]++;  // each writer's own order is kept
+      wrong += event.start == number << 8 && event.name == NameOf(number, LengthOf(number)) ? 0 : 1;
+    }
+    std::this_thread::yield();
+  }
+  one.join();
+  two.join();
+  CHECK_EQ(wrong, 0);
+  CHECK_EQ(next[1], kEach);
+  CHECK_EQ(next[2], kEach);
+}
+
+TEST(code_events_unread_queue_is_freed) {
+  // AddressSanitizer's leak check is the assertion.
+  CodeEventQueue queue;
+  const std::string name(1000, 'x');
+  CodeEvent event;
+  event.name = name;
+  for (int i = 0; i < 500; i++) queue.Push(event);
+  CHECK(queue.Next(250, &event));
+}
+
+// --- isolates ---
+
+// What V8 would keep: one handler an isolate.
+std::map<v8api::Isolate*, v8api::JitCodeEventHandler> g_handlers;
+std::vector<int> g_options;
+
+void FakeSetHandler(v8api::Isolate* isolate, int options, v8api::JitCodeEventHandler handler) {
+  g_options.push_back(options);
+  if (handler == nullptr) {
+    g_handlers.erase(isolate);
+    return;
+  }
+  g_handlers[isolate] = handler;
+  if ((options & v8api::kJitCodeEventEnumExisting) == 0) return;
+  // Existing code is announced inside the call.
+  v8api::JitCodeEvent event{};
+  event.type = v8api::JitCodeEvent::kAdded;
+  event.code_type = v8api::JitCodeEvent::kJitCode;
+  event.code_start = 0x10;
+  event.code_len = 4;
+  event.name = {"Builtin:Existing", 16};
+  event.isolate = isolate;
+  handler(&event);
+}
+
+v8api::Symbols FakeSymbols() {
+  v8api::Symbols symbols;
+  symbols.set_jit_code_event_handler = FakeSetHandler;
+  return symbols;
+}
+
+v8api::JitCodeEvent Event(v8api::Isolate* isolate, int32_t type, uint64_t start) {
+  v8api::JitCodeEvent event{};
+  event.type = type;
+  event.code_type = v8api::JitCodeEvent::kWasmCode;
+  event.code_start = start;
+  event.code_len = 0x40;
+  event.script = reinterpret_cast<void*>(0x666);
+  event.user_data = reinterpret_cast<void*>(0x666);
+  event.wasm_source_info = nullptr;
+  event.isolate = isolate;
+  return event;
+}
+
+TEST(code_events_of_two_isolates) {
+  const v8api::Symbols symbols = FakeSymbols();
+  int isolates[3];
+  CodeEventQueue first;
+  CodeEventQueue second;
+  g_options.clear();
+  CHECK(AttachCodeEvents(symbols, &isolates[0], &first, true));
+  CHECK(AttachCodeEvents(symbols, &isolates[1], &second, false));
+  CHECK(g_options == std::vector<int>({v8api::kJitCodeEventEnumExisting, v8api::kJitCodeEventDefault}));
+  CHECK_EQ(first.published().load(), 1);  // the enumeration
+  CHECK_EQ(second.published().load(), 0);
+  const v8api::JitCodeEventHandler handler = g_handlers[&isolates[0]];
+  if (!CHECK(handler != nullptr) || !CHECK(handler == g_handlers[&isolates[1]])) return;
+
+  // A name is not zero-terminated.
+  v8api::JitCodeEvent added = Event(&isolates[0], v8api::JitCodeEvent::kAdded, 0x1000);
+  added.name = {"JS:~foo /a.js:1:2 and what lies behind", 17};
+  handler(&added);
+  v8api::JitCodeEvent moved = Event(&isolates[1], v8api::JitCodeEvent::kMoved, 0x2000);
+  moved.new_code_start = 0x3000;
+  handler(&moved);
+  v8api::JitCodeEvent removed = Event(&isolates[0], v8api::JitCodeEvent::kRemoved, 0x1000);
+  handler(&removed);
+  // Line information and types that V8 may add are not events of ours.
+  for (const int32_t type : {v8api::JitCodeEvent::kAddLinePosInfo, v8api::JitCodeEvent::kStartLineInfo, v8api::JitCodeEvent::kEndLineInfo}) {
+    v8api::JitCodeEvent line = Event(&isolates[0], type, 0x1000);
+    handler(&line);
+  }
+  v8api::JitCodeEvent unknown_type = Event(&isolates[0], 17, 0x1000);
+  handler(&unknown_type);
+  v8api::JitCodeEvent unknown = Event(&isolates[2], v8api::JitCodeEvent::kAdded, 0x4000);
+  unknown.name = {"JS:~bar", 7};
+  handler(&unknown);
+  v8api::JitCodeEvent nobody = Event(nullptr, v8api::JitCodeEvent::kRemoved, 0x4000);
+  handler(&nobody);
+
+  CodeEvent event;
+  if (!CHECK_EQ(first.published().load(), 3) || !CHECK_EQ(second.published().load(), 1)) return;
+  CHECK(first.Next(3, &event) && event.name == "Builtin:Existing");
+  CHECK(first.Next(3, &event));
+  CHECK(event.type == CodeEvent::Type::kAdded);
+  CHECK_EQ(event.name, "JS:~foo /a.js:1:2");
+  CHECK_EQ(event.code_type, v8api::JitCodeEvent::kWasmCode);
+  CHECK_EQ(event.start, 0x1000);
+  CHECK_EQ(event.length_or_new_start, 0x40);
+  CHECK(first.Next(3, &event));
+  CHECK(event.type == CodeEvent::Type::kRemoved);
+  CHECK_EQ(event.start, 0x1000);
+  CHECK_EQ(event.name, "");
+  CHECK(second.Next(1, &event));
+  CHECK(event.type == CodeEvent::Type::kMoved);
+  CHECK_EQ(event.start, 0x2000);
+  CHECK_EQ(event.length_or_new_start, 0x3000);
+
+  // Detached: V8 has no handler, and a late call of it is dropped.
+  DetachCodeEvents(symbols, &isolates[0]);
+  CHECK(g_handlers.find(&isolates[0]) == g_handlers.end());
+  handler(&added);
+  CHECK_EQ(first.published().load(), 3);
+  handler(&moved);
+  CHECK_EQ(second.published().load(), 2);
+  DetachCodeEvents(symbols, &isolates[1]);
+  DetachCodeEvents(symbols, &isolates[1]);  // once more is nothing
+  // The same address may be a new isolate's.
+  CodeEventQueue third;
+  CHECK(AttachCodeEvents(symbols, &isolates[0], &third, false));
+  handler(&added);
+  CHECK_EQ(third.published().load(), 1);
+  CHECK_EQ(first.published().load(), 3);
+  DetachCodeEvents(symbols, &isolates[0]);
+}
+
+TEST(code_events_long_names_are_cut) {
+  const v8api::Symbols symbols = FakeSymbols();
+  int isolate;
+  CodeEventQueue queue;
+  CHECK(AttachCodeEvents(symbols, &isolate, &queue, false));
+  const v8api::JitCodeEventHandler handler = g_handlers[&isolate];
+  const std::string name = NameOf(1, 100'000);
+  v8api::JitCodeEvent event = Event(&isolate, v8api::JitCodeEvent::kAdded, 0x1000);
+  for (const size_t length : {size_t{4095}, size_t{4096}, size_t{4097}, size_t{70'000}, name.size()}) {
+    event.name = {name.data(), length};
+    handler(&event);
+  }
+  CodeEvent out;
+  for (const size_t length : {4095, 4096, 4096, 4096, 4096}) {
+    if (!CHECK(queue.Next(5, &out))) break;
+    CHECK(out.name == std::string_view(name).substr(0, length));
+  }
+  DetachCodeEvents(symbols, &isolate);
+}
+
+TEST(code_events_table_of_isolates_fills_and_empties) {
+  const v8api::Symbols symbols = FakeSymbols();
+  constexpr size_t kMost = 1024;
+  std::vector<int> isolates(kMost + 1);
+  CodeEventQueue queue;
+  size_t attached = 0;
+  while (attached < isolates.size() && AttachCodeEvents(symbols, &isolates[attached], &queue, false)) attached++;
+  CHECK_EQ(attached, kMost);
+  CHECK(g_handlers.find(&isolates[kMost]) == g_handlers.end());  // refused: V8 was not told
+  if (attached != kMost) return;
+  DetachCodeEvents(symbols, &isolates[500]);
+  CHECK(AttachCodeEvents(symbols, &isolates[kMost], &queue, false));
+  v8api::JitCodeEvent event = Event(&isolates[kMost], v8api::JitCodeEvent::kRemoved, 1);
+  g_handlers[&isolates[kMost]](&event);
+  CHECK_EQ(queue.published().load(), 1);
+  for (auto& isolate : isolates) DetachCodeEvents(symbols, &isolate);
+  CHECK(g_handlers.empty());
+}
+
+TEST(code_events_attach_and_detach_while_others_write) {
+  // Isolates come and go on their own threads; one that stays must lose nothing and get nothing foreign.
+  const v8api::Symbols symbols = FakeSymbols();
+  int steady_isolate;
+  CodeEventQueue steady;
+  CHECK(AttachCodeEvents(symbols, &steady_isolate, &steady, false));
+  const v8api::JitCodeEventHandler handler = g_handlers[&steady_isolate];
+  // V8's own table is the test's here, so the handler is set by nobody while threads run.
+  v8api::Symbols quiet;
+  quiet.set_jit_code_event_handler = [](v8api::Isolate*, int, v8api::JitCodeEventHandler) {};
+  std::atomic<uint64_t> wrong{0};
+  const auto come_and_go = [&] {
+    for (uint64_t i = 0; i < 2000; i++) {
+      int isolate;
+      CodeEventQueue queue;
+      if (!AttachCodeEvents(quiet, &isolate, &queue, false)) wrong++;
+      v8api::JitCodeEvent event = Event(&isolate, v8api::JitCodeEvent::kRemoved, i + 1);
+      handler(&event);
+      DetachCodeEvents(quiet, &isolate);
+      CodeEvent out;
+      if (!queue.Next(queue.published().load(), &out) || out.start != i + 1 || queue.backlog() != 0) wrong++;
+    }
+  };
+  std::thread one(come_and_go);
+  std::thread two(come_and_go);
+  constexpr uint64_t kEvents = 20'000;
+  for (uint64_t i = 0; i < kEvents; i++) {
+    v8api::JitCodeEvent event = Event(&steady_isolate, v8api::JitCodeEvent::kRemoved, i);
+    handler(&event);
+  }
+  one.join();
+  two.join();
+  CHECK_EQ(wrong.load(), 0);
+  CHECK_EQ(steady.published().load(), kEvents);
+  CodeEvent out;
+  for (uint64_t i = 0; i < kEvents; i++) {
+    if (!CHECK(steady.Next(kEvents, &out)) || !CHECK_EQ(out.start, i)) break;
+  }
+  DetachCodeEvents(symbols, &steady_isolate);
+}
+
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // a sanitizer's own memory would meet the limit
+
+// In a child whose address space is full: pushes until malloc fails, then gives memory back. Returns the child's exit code: the number of the check that
+// failed, 0 for none.
+int OutOfMemory() {
+  auto* queue = new CodeEventQueue;
+  static char name[4096];
+  CodeEvent event;
+  event.name = std::string_view(name, sizeof name);
+  event.start = 1;
+  queue->Push(event);
+  const rlimit limit{1 << 20, 1 << 20};
+  if (setrlimit(RLIMIT_AS, &limit) != 0) return 1;
+  // What malloc still has in its heap.
+  std::vector<void*> hoard;
+  hoard.reserve(1 << 16);
+  for (size_t size = 64 * 1024; size >= 16; size /= 2) {
+    for (void* block; hoard.size() < hoard.capacity() && (block = malloc(size)) != nullptr;) hoard.push_back(block);
+  }
+  // Pushes while nothing can be allocated: events that fit the chunk, then resets (small enough for its end), then nothing.
+  for (int i = 0; i < 500; i++) {
+    event.start++;
+    queue->Push(event);
+  }
+  const uint64_t full = queue->published().load();
+  event.start++;
+  queue->Push(event);
+  if (queue->published().load() != full) return 3;
+  for (void* block : hoard) free(block);
+  hoard.clear();
+  event.start = 1000;
+  queue->Push(event);
+  if (queue->published().load() != full + 2) return 4;  // a reset and this event
+  event.start = 1001;
+  queue->Push(event);
+  if (queue->published().load() != full + 3) return 5;
+  CodeEvent out;
+  uint64_t last = 0;
+  bool doubt = false;
+  while (queue->Next(full, &out)) {
+    if (out.type == CodeEvent::Type::kReset) {
+      doubt = true;
+    } else if (out.start != last + 1 || doubt) {
+      return 6;  // a hole that no reset announced
+    } else {
+      last++;
+    }
+  }
+  if (last < 10 || last > 20) return 7;  // one chunk holds 15
+  if (!queue->Next(full + 3, &out) || out.type != CodeEvent::Type::kReset) return 8;
+  if (!queue->Next(full + 3, &out) || out.type != CodeEvent::Type::kAdded || out.start != 1000 || out.name.size() != sizeof name) return 9;
+  if (!queue->Next(full + 3, &out) || out.type != CodeEvent::Type::kAdded || out.start != 1001) return 10;
+  return 0;
+}
+
+TEST(code_events_failed_allocation_becomes_a_reset) {
+  const pid_t child = fork();
+  if (!CHECK(child >= 0)) return;
+  if (child == 0) _exit(OutOfMemory());
+  int status = 0;
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK(WIFEXITED(status));
+  CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+#endif
+
+}  // namespace
+}  // namespace strobe::v8

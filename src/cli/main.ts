@@ -1,0 +1,54 @@
+#!/usr/bin/env node
+// The command line: picks the command. Exit codes: 0, 1 for what went wrong with files, 2 for usage, or that of the program that `run` ran.
+
+import { packageVersion } from '../native';
+
+const HELP = `strobe ${packageVersion}: true CPU profiles of Node.js programs
+
+Usage
+  strobe run [options] <script.js> [args…]     profile a program from start to end
+  strobe run [options] -- <command…>           the same for any command that starts Node
+  strobe report <profile.pb.gz> [options]      top functions, threads, labels
+  strobe merge <files…> -o FILE                one profile from several
+
+  strobe <command> --help                      options and examples of a command
+  strobe --version
+
+Examples
+  strobe run app.js
+  strobe report strobe-out/cpu.pb.gz --top 30
+`;
+
+async function main(argv: string[]): Promise<number> {
+  const [command, ...rest] = argv;
+  switch (command) {
+    case 'run':
+      return (await import('./run.js')).runCommandLine(rest);
+    case 'report':
+      return (await import('./report.js')).reportCommand(rest);
+    case 'merge':
+      return (await import('./merge.js')).mergeCommand(rest);
+    case '--version':
+    case '-v':
+      process.stdout.write(`${packageVersion}\n`);
+      return 0;
+    case '--help':
+    case '-h':
+    case 'help':
+      process.stdout.write(HELP);
+      return 0;
+    default:
+      process.stderr.write(command === undefined ? HELP : `strobe: unknown command '${command}'; commands: run, report, merge (strobe --help)\n`);
+      return 2;
+  }
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error) => {
+    process.stderr.write(`strobe: ${(error as Error).stack ?? error}\n`);
+    process.exitCode = 1;
+  },
+);

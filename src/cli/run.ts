@@ -1,0 +1,239 @@
+// `strobe run`: runs a program with the preload, passes its exit code or signal on, then says where its CPU went.
+//
+// The program owns stdin, stdout and stderr; strobe's own words go to stderr, before and after it. The profile is written by the program's process itself
+// (register.ts, asked by STROBE_RUN), so it is there however the program ends; this process only reads it.
+
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { ioError, writeFileAtomic } from '../export/atomic';
+import { collapsed } from '../formats/collapsed';
+import { buildReport } from '../formats/report';
+import { reportText } from '../formats/report-text';
+import { humanise } from '../formats/units';
+import type { Profile } from '../pprof/schema';
+import { totalsFromComments } from '../pprof/totals';
+import type { RunRequest } from '../register';
+import { StatusLine } from './progress';
+import { keyValue, parse, readProfile, runCommand, UsageError } from './usage';
+
+const HELP = `Usage: strobe run [options] <script.js> [args…]
+       strobe run [options] -- <command…>
+
+Profiles a program from start to end, all its JavaScript threads, and leaves in DIR
+  cpu.pb.gz       the whole run, for pprof and strobe report
+  report.txt      top functions and threads
+  stacks.txt      collapsed stacks, for flame graph tools
+  windows/        one profile a window, with --window
+
+Options
+  --out DIR             where to (default: strobe-out)
+  --hz N                samples per second of CPU, 1 to 1000 (default: 100)
+  --mode cpu            what to record (default: cpu)
+  --window S            also write a profile every S seconds
+  --label k=v           a fact about the run, kept in the profile (repeatable)
+  --follow-children     profile Node processes that the program starts, too
+  --top N               functions in the summary (default: 10)
+  --help
+
+The exit code (or signal) is the program's.
+
+Examples
+  strobe run app.js --port 8080
+  strobe run --hz 1000 --out prof build.mjs
+  strobe run -- npm test
+`;
+
+const OPTIONS = {
+  out: { type: 'string', default: 'strobe-out' },
+  hz: { type: 'string', default: '100' },
+  mode: { type: 'string', default: 'cpu' },
+  window: { type: 'string' },
+  label: { type: 'string', multiple: true, default: [] as string[] },
+  'follow-children': { type: 'boolean', default: false },
+  top: { type: 'string', default: '10' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+/** Our options end at the first word that is no option: the program's own options are not ours to read. */
+function split(argv: string[]): { ours: string[]; program: string[]; isCommand: boolean } {
+  let i = 0;
+  while (i < argv.length) {
+    const word = argv[i] ?? '';
+    if (word === '--') return { ours: argv.slice(0, i), program: argv.slice(i + 1), isCommand: true };
+    if (!word.startsWith('-')) break;
+    const known = OPTIONS[word.replace(/^--/, '') as keyof typeof OPTIONS];
+    i += known?.type === 'string' ? 2 : 1;
+  }
+  return { ours: argv.slice(0, i), program: argv.slice(i), isCommand: false };
+}
+
+function numberOption(name: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= least && value <= most)) {
+    throw new UsageError(`${name} must be a number from ${least} to ${most}, got '${text}'`);
+  }
+  return value;
+}
+
+interface Run {
+  command: string;
+  args: string[];
+  env: NodeJS.ProcessEnv;
+  dir: string;
+  hz: number;
+  top: number;
+  windows: boolean;
+}
+
+const REGISTER = resolve(__dirname, '..', 'register.js');
+
+/** NODE_OPTIONS splits at spaces; a path with some needs quotes. */
+function quoted(path: string): string {
+  return /[\s"\\]/.test(path) ? `"${path.replace(/["\\]/g, '\\$&')}"` : path;
+}
+
+function plan(argv: string[]): Run | 'help' {
+  const { ours, program, isCommand } = split(argv);
+  const { values } = parse({ args: ours, options: OPTIONS, strict: true, allowPositionals: false });
+  if (values.help) return 'help';
+  const hz = numberOption('--hz', values.hz, 1, 1000);
+  const top = numberOption('--top', values.top, 1, 1000);
+  if (values.mode !== 'cpu') throw new UsageError(`--mode must be cpu in this version, got '${values.mode}'`);
+  const window = values.window === undefined ? undefined : numberOption('--window', values.window, 1, 3600);
+  const labels = values.label.map((text) => keyValue('--label', text));
+  const [first, ...args] = program;
+  if (first === undefined) {
+    throw new UsageError(isCommand ? 'no command after --; for example: strobe run -- npm test' : 'no script to run; for example: strobe run app.js');
+  }
+  if (!isCommand) {
+    try {
+      require.resolve(resolve(first));
+    } catch (cause) {
+      throw ioError('run', first, existsSync(first) ? cause : Object.assign(new Error(), { code: 'ENOENT' }));
+    }
+  }
+  const dir = resolve(values.out);
+  const request: RunRequest = { dir, windows: window !== undefined };
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    STROBE_RUN: JSON.stringify(request),
+    STROBE_FREQUENCY_HZ: String(hz),
+    STROBE_FOLLOW_CHILDREN: values['follow-children'] ? '1' : '0',
+    STROBE_TAGS: labels.map(({ key, value }) => `${key}=${value}`).join(','),
+  };
+  delete env.STROBE_OWNER_PID;
+  delete env.STROBE_ENABLED;
+  if (window !== undefined) env.STROBE_WINDOW_SECONDS = String(window);
+  if (isCommand || values['follow-children']) {
+    env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ? `${process.env.NODE_OPTIONS} ` : ''}--require ${quoted(REGISTER)}`;
+  }
+  const preload = values['follow-children'] ? [] : ['--require', REGISTER];
+  return isCommand
+    ? { command: first, args, env, dir, hz, top, windows: window !== undefined }
+    : { command: process.execPath, args: [...preload, first, ...args], env, dir, hz, top, windows: window !== undefined };
+}
+
+interface Ending {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** Runs the program to its end. A terminal's Ctrl-C reaches it without us; other signals to this process are passed on. */
+function runProgram(run: Run): Promise<Ending> {
+  return new Promise((done, failed) => {
+    const child = spawn(run.command, run.args, { stdio: 'inherit', env: run.env });
+    const passOn = (signal: NodeJS.Signals) => {
+      const fromTerminal = signal === 'SIGINT' && process.stdin.isTTY;
+      if (!fromTerminal) child.kill(signal);
+    };
+    const passed: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
+    for (const signal of passed) process.on(signal, passOn);
+    const release = () => {
+      for (const signal of passed) process.off(signal, passOn);
+    };
+    child.on('error', (error) => {
+      release();
+      failed(ioError('run', run.command, error));
+    });
+    child.on('exit', (code, signal) => {
+      release();
+      done({ code, signal });
+    });
+  });
+}
+
+function costLine(profile: Profile): string {
+  const { totals } = totalsFromComments(profile.comments);
+  const part = (name: string) => totals[name] ?? 0;
+  const onThreads = part('handler_ns') + part('code_event_ns');
+  const besides = part('sampler_ns') + part('collector_ns') + part('encoder_ns');
+  const cpu = part('process_cpu_ns');
+  const share = (ns: number) => (cpu > 0 ? `${((100 * ns) / cpu).toFixed(2)} %` : 'none');
+  return (
+    `cost of profiling: ${share(onThreads + besides)} of the process's CPU: ${humanise(onThreads, 'nanoseconds')} on its threads ` +
+    `(${share(onThreads)}), ${humanise(besides, 'nanoseconds')} beside them; pauses: none`
+  );
+}
+
+async function summarise(run: Run, ending: Ending, seconds: number): Promise<void> {
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const path = join(run.dir, 'cpu.pb.gz');
+  const shown = (file: string) => relative(process.cwd(), join(run.dir, file)) || '.';
+  if (!existsSync(path)) {
+    say(
+      `strobe: no profile was written: the program ${ending.signal ? `was ended by ${ending.signal}` : `ended with code ${ending.code}`} ` +
+        (ending.signal === 'SIGKILL' ? 'and had no chance to write it' : 'before the profiler was started, or started no Node process; see the messages above'),
+    );
+    return;
+  }
+  const profile = await readProfile(path);
+  await writeFileAtomic(join(run.dir, 'report.txt'), reportText(buildReport(profile, { top: 100 }), shown('cpu.pb.gz')));
+  await writeFileAtomic(join(run.dir, 'stacks.txt'), collapsed(profile, { threads: true }));
+  say(`\nstrobe: ${seconds.toFixed(1)} s recorded at ${run.hz} Hz`);
+  process.stderr.write(reportText(buildReport(profile, { top: run.top }), shown('cpu.pb.gz')));
+  say(costLine(profile));
+  const files = ['cpu.pb.gz', 'report.txt', 'stacks.txt'].map(shown);
+  if (existsSync(join(run.dir, 'windows'))) files.push(`${shown('windows')}/ (${readdirSync(join(run.dir, 'windows')).length})`);
+  say(`files: ${files.join('  ')}`);
+}
+
+export function runCommandLine(argv: string[]): Promise<number> {
+  return runCommand('run', async () => {
+    const run = plan(argv);
+    if (run === 'help') {
+      process.stdout.write(HELP);
+      return 0;
+    }
+    try {
+      mkdirSync(run.dir, { recursive: true });
+      // What an earlier run left would be taken for this one's.
+      for (const old of ['cpu.pb.gz', 'report.txt', 'stacks.txt', 'windows']) rmSync(join(run.dir, old), { recursive: true, force: true });
+    } catch (cause) {
+      throw ioError('write to --out', run.dir, cause);
+    }
+    const start = Date.now();
+    const status = new StatusLine(process.stderr, () => `strobe: recording at ${run.hz} Hz, ${Math.round((Date.now() - start) / 1000)} s, to ${run.dir}`);
+    status.start();
+    let ending: Ending;
+    try {
+      ending = await runProgram(run);
+    } finally {
+      status.stop();
+    }
+    try {
+      await summarise(run, ending, (Date.now() - start) / 1000);
+    } catch (error) {
+      // The program's exit code is the user's; what went wrong with the summary is said.
+      process.stderr.write(`strobe: ${(error as Error).message}\n`);
+    }
+    if (ending.signal) {
+      // Ends as the program did, so that a shell or a supervisor sees the same.
+      process.kill(process.pid, ending.signal);
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      return 128 + (constants.signals[ending.signal] ?? 0);
+    }
+    return ending.code ?? 1;
+  });
+}

@@ -1,0 +1,32 @@
+// Labels of samples as text: to filter by, to group by.
+
+import type { Label, Profile, Sample } from '../pprof/schema';
+
+export interface LabelFilter {
+  key: string;
+  value: string;
+}
+
+/** True when the sample passes. A key given twice allows both values; different keys must all match. */
+export function hasLabels({ labels }: Sample, filters: LabelFilter[]): boolean {
+  return filters.every(({ key }) =>
+    filters.some((filter) => filter.key === key && labels.some((label) => label.key === key && textOf(label) === filter.value)),
+  );
+}
+
+/** The label's value as text (the first, when there are several); null without such a label. */
+export function labelText(labels: Label[], key: string): string | null {
+  const label = labels.find((label) => label.key === key);
+  return label ? textOf(label) : null;
+}
+
+function textOf({ str, num }: Label): string {
+  return str ?? String(num ?? 0);
+}
+
+/** The labels that samples of the profile carry, sorted: what to offer a user who named another. */
+export function labelKeys(profile: Profile): string[] {
+  const keys = new Set<string>();
+  for (const { labels } of profile.samples) for (const { key } of labels) keys.add(key);
+  return [...keys].sort();
+}

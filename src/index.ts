@@ -1,0 +1,19 @@
+// All that a user imports. Importing has no side effect and never throws: the engine is loaded when it is first used.
+
+import { loadNative, type ProcessStats } from './native';
+
+export { StrobeError, type StrobeErrorCode } from './errors';
+export type { Exporter } from './export/exporter';
+export { type FileExporter, type FileExporterOptions, fileExporter } from './export/file';
+export type { ProcessStats, ThreadKind } from './native';
+export type { ProfileMode, StartOptions } from './profiler/options';
+export { joinThread, type Profiler, type ProfilerStats, startProfiler } from './profiler/profiler';
+
+/**
+ * CPU time of every thread of this process with its kind, and the process's CPU and memory, read now.
+ * `pss: true` adds the proportional set size and the anonymous part (costs a walk of the page tables).
+ * @throws StrobeError as startProfiler does when there is no engine
+ */
+export function processStats(options: { pss?: boolean } = {}): ProcessStats {
+  return loadNative().processStats(options);
+}

@@ -1,0 +1,194 @@
+// Merges the slices of one subscriber (a window, a whole run, a snapshot) into one profile of one mode. A slice's ids mean nothing outside it, so
+// each slice's tables are folded into the builder's own: functions by (name, file, line, column), frames by (function, line, column), stack nodes by
+// (parent, frame), rows by (node, thread). `take` gives the profile and starts empty: what was built is the caller's, nothing is kept.
+// Only what a sample of this mode stands on is folded; the other mode's stacks cost nothing.
+
+import type { Slice, SliceTotals } from '../native';
+import { DoubleColumn, TupleTable } from './intern';
+import { emptyProfile, type Label, type Location, type Profile } from './schema';
+import { totalsToComments } from './totals';
+
+export type BuilderMode = 'cpu' | 'wall';
+
+export interface BuilderOptions {
+  mode: BuilderMode;
+}
+
+const SLICE_MODE = { cpu: 0, wall: 1 } as const;
+
+const ROOT = 0;
+// No frame and no parent has this id: the root is unlike every other node.
+const NOTHING = 0xffffffff;
+const NANOS_PER_MS = 1e6;
+const NANOS_PER_SECOND = 1e9;
+
+export class ProfileBuilder {
+  readonly #mode: BuilderMode;
+  #tables = new Tables();
+
+  constructor(options: BuilderOptions) {
+    this.#mode = options.mode;
+  }
+
+  /** True when no sample of this mode came since the start or the last `take`. */
+  get empty(): boolean {
+    return this.#tables.rows.size === 0;
+  }
+
+  /** Slices may come in any order. The slice is not kept. */
+  add(slice: Slice): void {
+    this.#tables.add(slice, SLICE_MODE[this.#mode]);
+  }
+
+  take(): Profile {
+    const tables = this.#tables;
+    this.#tables = new Tables();
+    return tables.profile(this.#mode);
+  }
+}
+
+class Tables {
+  readonly #strings = new Map<string, number>();
+  readonly #functions = new TupleTable(4);
+  readonly #frames = new TupleTable(3);
+  readonly #nodes = new TupleTable(2);
+  /** (kernel thread id, name). */
+  readonly #threads = new TupleTable(2);
+  readonly rows = new TupleTable(2);
+  readonly #counts = new DoubleColumn();
+  readonly #weights = new DoubleColumn();
+  #startMs = Number.POSITIVE_INFINITY;
+  #endMs = Number.NEGATIVE_INFINITY;
+  #frequencyHz = 0;
+  #slices = 0;
+  readonly #totals: SliceTotals = { samples: 0, lost: 0, truncated: 0, frames: 0, unresolvedFrames: 0 };
+
+  constructor() {
+    this.#nodes.intern(NOTHING, NOTHING);
+  }
+
+  add(slice: Slice, mode: number): void {
+    this.#slices++;
+    this.#startMs = Math.min(this.#startMs, slice.startUnixMs);
+    // With a rate that changed on the way, the profile says the latest one.
+    if (slice.endUnixMs >= this.#endMs) this.#frequencyHz = slice.frequencyHz;
+    this.#endMs = Math.max(this.#endMs, slice.endUnixMs);
+    for (const name of Object.keys(this.#totals) as (keyof SliceTotals)[]) this.#totals[name] += slice.totals[name];
+
+    const nodes = this.#foldNodes(slice, mode);
+    const threads = slice.threads.map(({ tid, name }) => this.#threads.intern(tid, this.#string(name)));
+    const { sampleMode, sampleNode, sampleThread, sampleCount, sampleWeightNs } = slice;
+    for (let row = 0; row < sampleNode.length; row++) {
+      if (sampleMode[row] !== mode) continue;
+      const own = this.rows.intern(nodes[sampleNode[row] as number] as number, threads[sampleThread[row] as number] as number);
+      this.#counts.add(own, sampleCount[row] as number);
+      this.#weights.add(own, sampleWeightNs[row] as number);
+    }
+  }
+
+  profile(mode: BuilderMode): Profile {
+    const result = emptyProfile();
+    const timeUnit = { type: mode, unit: 'nanoseconds' };
+    result.sampleTypes = [{ type: 'samples', unit: 'count' }, timeUnit];
+    result.periodType = { ...timeUnit };
+    result.period = this.#frequencyHz > 0 ? Math.round(NANOS_PER_SECOND / this.#frequencyHz) : 0;
+    if (this.#slices > 0) {
+      // Split, because milliseconds x 1e6 is past what a double counts exactly.
+      const wholeMs = Math.floor(this.#startMs);
+      result.timeNanos = BigInt(wholeMs) * BigInt(NANOS_PER_MS) + BigInt(Math.round((this.#startMs - wholeMs) * NANOS_PER_MS));
+      result.durationNanos = Math.max(0, Math.round((this.#endMs - this.#startMs) * NANOS_PER_MS));
+    }
+    const { samples, lost, truncated, frames, unresolvedFrames } = this.#totals;
+    result.comments = totalsToComments({ samples, lost, truncated, frames, unresolved_frames: unresolvedFrames });
+
+    const strings = [...this.#strings.keys()];
+    for (let id = 0; id < this.#functions.size; id++) {
+      result.functions.push({
+        name: strings[this.#functions.at(id, 0)] as string,
+        systemName: '',
+        filename: strings[this.#functions.at(id, 1)] as string,
+        startLine: this.#functions.at(id, 2),
+        startColumn: this.#functions.at(id, 3),
+      });
+    }
+    for (let id = 0; id < this.#frames.size; id++) result.locations.push(this.#location(id));
+
+    const labels: Label[][] = [];
+    for (let id = 0; id < this.#threads.size; id++) {
+      labels.push([
+        { key: 'thread_name', str: strings[this.#threads.at(id, 1)] as string },
+        { key: 'thread_id', num: this.#threads.at(id, 0) },
+      ]);
+    }
+    for (let row = 0; row < this.rows.size; row++) {
+      result.samples.push({
+        locations: this.#stack(this.rows.at(row, 0)),
+        values: [this.#counts.at(row), Math.round(this.#weights.at(row))],
+        labels: labels[this.rows.at(row, 1)] as Label[],
+      });
+    }
+    return result;
+  }
+
+  /** Slice node -> own node, for the nodes on the stack of a sample of `mode`. */
+  #foldNodes(slice: Slice, mode: number): Uint32Array {
+    const { nodeParent, nodeFrame, sampleMode, sampleNode } = slice;
+    const used = new Uint8Array(nodeParent.length);
+    for (let row = 0; row < sampleNode.length; row++) if (sampleMode[row] === mode) used[sampleNode[row] as number] = 1;
+    // A parent's index is smaller, so one pass down marks all ancestors, one pass up finds every parent folded already.
+    for (let node = nodeParent.length - 1; node > ROOT; node--) if (used[node]) used[nodeParent[node] as number] = 1;
+
+    const frames = new Uint32Array(slice.frameFunction.length).fill(NOTHING);
+    const functions = new Uint32Array(slice.functionName.length).fill(NOTHING);
+    const nodes = new Uint32Array(nodeParent.length);
+    nodes[ROOT] = ROOT;
+    for (let node = ROOT + 1; node < nodeParent.length; node++) {
+      if (!used[node]) continue;
+      const frame = nodeFrame[node] as number;
+      if (frames[frame] === NOTHING) frames[frame] = this.#foldFrame(slice, frame, functions);
+      nodes[node] = this.#nodes.intern(nodes[nodeParent[node] as number] as number, frames[frame] as number);
+    }
+    return nodes;
+  }
+
+  #foldFrame(slice: Slice, frame: number, functions: Uint32Array): number {
+    const func = slice.frameFunction[frame] as number;
+    if (functions[func] === NOTHING) {
+      functions[func] = this.#functions.intern(
+        this.#string(slice.strings[slice.functionName[func] as number] as string),
+        this.#string(slice.strings[slice.functionFile[func] as number] as string),
+        slice.functionLine[func] as number,
+        slice.functionColumn[func] as number,
+      );
+    }
+    return this.#frames.intern(functions[func] as number, slice.frameLine[frame] as number, slice.frameColumn[frame] as number);
+  }
+
+  #location(frame: number): Location {
+    const func = this.#frames.at(frame, 0);
+    let line = this.#frames.at(frame, 1);
+    let column = this.#frames.at(frame, 2);
+    // An unknown position inside the function shows as the function's own; a column goes with its line, never with another.
+    if (line === 0) {
+      line = this.#functions.at(func, 2);
+      column = this.#functions.at(func, 3);
+    }
+    return { mapping: -1, address: 0n, lines: [{ function: func, line, column }], isFolded: false };
+  }
+
+  /** Locations of the node's stack, leaf first. */
+  #stack(leaf: number): number[] {
+    const result: number[] = [];
+    for (let node = leaf; node !== ROOT; node = this.#nodes.at(node, 0)) result.push(this.#nodes.at(node, 1));
+    return result;
+  }
+
+  #string(text: string): number {
+    let id = this.#strings.get(text);
+    if (id === undefined) {
+      id = this.#strings.size;
+      this.#strings.set(text, id);
+    }
+    return id;
+  }
+}

@@ -1,0 +1,151 @@
+// The encoder: the entry point of our own Worker. It takes slices from the collector, merges them for each subscriber (the whole run, the window, the
+// snapshot), encodes and delivers. Its garbage, its awaits and its failures are its own: nothing here ever reaches an application's thread.
+//
+// It needs neither the starting thread's event loop nor its JavaScript: it works on while that thread computes, hangs, or waits in its exit listener.
+// Work is done one piece at a time, in order. `finish` (the profiler stops, the process ends) is done once, whoever asks first.
+
+import { fileURLToPath } from 'node:url';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { FinishedProfile } from '../export/exporter';
+import { wantsRun, wantsWindows, writeProfile } from '../export/file';
+import { loadNative, packageVersion, type Slice } from '../native';
+import { encodeGzip } from '../pprof/encode';
+import { totalsToComments } from '../pprof/totals';
+import { COUNTER, type EncoderSetup, type FromEncoder, type ToEncoder } from './protocol';
+import { Subscriber } from './subscriber';
+
+const { options, counters: shared, base } = workerData as EncoderSetup;
+const counters = new Int32Array(shared);
+const port = parentPort;
+if (!port) throw new Error('the encoder runs as a Worker only');
+
+const native = loadNative();
+const comments = [
+  `strobe ${packageVersion}, Node.js ${process.version}, ${process.platform}-${process.arch}, pid ${process.pid}`,
+  ...(options.appName ? [`app=${options.appName}`] : []),
+  ...Object.entries(options.tags).map(([key, value]) => `tag ${key}=${value}`),
+];
+const runStartMs = Date.now();
+const windowExporters = options.exporters.filter(wantsWindows);
+const runExporters = options.exporters.filter(wantsRun);
+const subscribe = () => options.mode.map((mode) => new Subscriber(mode, comments));
+const run = runExporters.length > 0 ? subscribe() : [];
+const windows = windowExporters.length > 0 ? subscribe() : [];
+const snapshots = subscribe();
+let windowStartMs = runStartMs;
+let windowNumber = 0;
+let finished = false;
+
+function say(message: FromEncoder): void {
+  port?.postMessage(message);
+}
+
+/** Users know files by path: V8 names ES modules by URL. */
+function nameFilesByPath(slice: Slice): void {
+  for (const file of new Set(slice.functionFile)) {
+    const name = slice.strings[file];
+    if (!name?.startsWith('file://')) continue;
+    try {
+      slice.strings[file] = fileURLToPath(name);
+    } catch {
+      // A file: URL that is no path on this platform (another host, an encoded slash) stays what it is.
+      slice.strings[file] = name;
+    }
+  }
+}
+
+function pull(): void {
+  for (const slice of native.takeSlices()) {
+    nameFilesByPath(slice);
+    for (const subscriber of [...run, ...windows, ...snapshots]) subscriber.add(slice);
+  }
+}
+
+/** What the run cost so far, for the profile: a file that says what it cost can be believed. */
+function costComments(): string[] {
+  const { overhead } = native.stats();
+  const since = (part: keyof typeof overhead) => Math.round(overhead[part] - base.overhead[part]);
+  return totalsToComments({
+    handler_ns: since('handlerNs'),
+    code_event_ns: since('codeEventNs'),
+    sampler_ns: since('samplerNs'),
+    collector_ns: since('collectorNs'),
+    encoder_ns: since('encoderNs'),
+    process_cpu_ns: Math.round(native.processStats().cpuNs - base.cpuNs),
+  });
+}
+
+async function deliver(exporters: typeof windowExporters, profile: FinishedProfile): Promise<void> {
+  for (const exporter of exporters) {
+    try {
+      await writeProfile(exporter, profile);
+      Atomics.add(counters, COUNTER.delivered, 1);
+    } catch (error) {
+      Atomics.add(counters, COUNTER.failed, 1);
+      say({ type: 'warning', message: `a profile could not be delivered: ${(error as Error).message}` });
+    }
+  }
+}
+
+async function deliverAll(subscribers: Subscriber[], scope: 'run' | 'window', number: number, startUnixMs: number): Promise<void> {
+  for (const subscriber of subscribers) {
+    // An empty window is not delivered; an empty run is: its file says that nothing used CPU.
+    if (scope === 'window' && subscriber.empty) continue;
+    const profile = subscriber.take();
+    if (scope === 'run') profile.comments.push(...costComments());
+    const bytes = encodeGzip(profile);
+    await deliver(scope === 'run' ? runExporters : windowExporters, { mode: subscriber.mode, scope, number, startUnixMs, bytes });
+  }
+}
+
+async function closeWindow(): Promise<void> {
+  if (windows.length === 0) return;
+  pull();
+  const start = windowStartMs;
+  windowStartMs = Date.now();
+  if (windows.every((subscriber) => subscriber.empty)) return;
+  Atomics.add(counters, COUNTER.windows, 1);
+  await deliverAll(windows, 'window', ++windowNumber, start);
+}
+
+async function finish(): Promise<void> {
+  if (finished) return;
+  finished = true;
+  clearInterval(windowTimer);
+  try {
+    pull();
+    await deliverAll(run, 'run', 1, runStartMs);
+    await closeWindow();
+  } finally {
+    Atomics.store(counters, COUNTER.finished, 1);
+    Atomics.notify(counters, COUNTER.finished);
+    native.flushed();
+    say({ type: 'finished' });
+  }
+}
+
+let queue: Promise<void> = Promise.resolve();
+function enqueue(work: () => void | Promise<void>): void {
+  queue = queue.then(work).catch((error) => say({ type: 'warning', message: `the encoder failed: ${(error as Error).stack ?? error}` }));
+}
+
+const windowTimer = windows.length > 0 ? setInterval(() => enqueue(closeWindow), options.windowSeconds * 1000) : undefined;
+
+native.attachEncoder((reason) => enqueue(reason === 'flush' ? finish : pull));
+
+port.on('message', (message: ToEncoder) => {
+  if (message.type === 'finish') {
+    enqueue(finish);
+    return;
+  }
+  enqueue(() => {
+    try {
+      pull();
+      const subscriber = snapshots.find(({ mode }) => mode === message.mode);
+      if (!subscriber) throw new Error(`mode ${message.mode} is not being recorded`);
+      say({ type: 'snapshot', id: message.id, bytes: encodeGzip(subscriber.take()) });
+    } catch (error) {
+      say({ type: 'snapshot-failed', id: message.id, message: (error as Error).message });
+    }
+  });
+});

@@ -1,0 +1,121 @@
+// Checks what a user gives to startProfiler and fills in the defaults. Nothing is started or changed before every option is known to be good.
+
+import { StrobeError } from '../errors';
+import type { Exporter } from '../export/exporter';
+
+export type ProfileMode = 'cpu' | 'wall';
+
+export interface StartOptions {
+  /** Profiles to record. Default ['cpu']. */
+  mode?: ProfileMode | ProfileMode[];
+  /** Samples per second of CPU, 1 to 1000. Default 100. */
+  frequencyHz?: number;
+  /** Frames kept of a stack, from the leaf on, 1 to 4096; deeper stacks are cut at the root and marked `(truncated)`. Default 512. */
+  maxDepth?: number;
+  /** Length of a delivered window, seconds, 1 to 3600. Default 30. */
+  windowSeconds?: number;
+  /** How long an ending process waits for the last profile to be written, seconds, 0 to 60. Default 2. */
+  exitTimeoutSeconds?: number;
+  /** Name of the service; stands in the profile's comments. */
+  appName?: string;
+  /** Facts about the process (environment, version); stand in the profile's comments. */
+  tags?: Record<string, string>;
+  /** Where finished profiles go. Default none: `snapshot()` is the only reader. */
+  exporters?: Exporter[];
+}
+
+export interface CheckedOptions {
+  mode: ProfileMode[];
+  frequencyHz: number;
+  maxDepth: number;
+  windowSeconds: number;
+  exitTimeoutSeconds: number;
+  appName: string;
+  tags: Record<string, string>;
+  exporters: Exporter[];
+}
+
+const KNOWN = ['mode', 'frequencyHz', 'maxDepth', 'windowSeconds', 'exitTimeoutSeconds', 'appName', 'tags', 'exporters'] as const;
+
+export const MAX_DEPTH = 4096;
+
+function refuse(message: string): never {
+  throw new StrobeError('ERR_INVALID_OPTION', message);
+}
+
+/** What was given, as it reads in a message: '100' (a string), NaN, -1. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return `${JSON.stringify(value)} (a string)`;
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined) return String(value);
+  return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+function number(name: string, value: unknown, least: number, most: number, fallback: number, unit: string): number {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'number' || !(value >= least && value <= most)) {
+    refuse(`${name} must be a number from ${least} to ${most} (${unit}), got ${shown(value)}`);
+  }
+  return value;
+}
+
+/** @throws StrobeError ERR_INVALID_OPTION unless `value` is a number from 1 to 1000. */
+export function checkFrequency(value: unknown): number {
+  return number('frequencyHz', value, 1, 1000, 100, 'samples per second of CPU');
+}
+
+export function checkMode(value: unknown): ProfileMode {
+  if (value === 'wall') refuse("mode 'wall' is not available in this version; allowed: 'cpu'");
+  if (value !== 'cpu') refuse(`mode must be 'cpu', got ${shown(value)}`);
+  return value;
+}
+
+/** Edit distance small enough for "did you mean". */
+function near(a: string, b: string): boolean {
+  const row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    let diagonal = row[0] ?? 0;
+    row[0] = i;
+    for (let j = 1; j <= b.length; j++) {
+      const above = row[j] ?? 0;
+      row[j] = Math.min(above + 1, (row[j - 1] ?? 0) + 1, diagonal + (a[i - 1]?.toLowerCase() === b[j - 1]?.toLowerCase() ? 0 : 1));
+      diagonal = above;
+    }
+  }
+  return (row[b.length] ?? 0) <= Math.max(2, Math.floor(b.length / 3));
+}
+
+export function checkOptions(given: StartOptions = {}): CheckedOptions {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) refuse(`startProfiler takes an object of options, got ${shown(given)}`);
+  for (const key of Object.keys(given)) {
+    if ((KNOWN as readonly string[]).includes(key)) continue;
+    const meant = KNOWN.find((known) => near(key, known));
+    refuse(`unknown option '${key}'${meant ? `; did you mean '${meant}'?` : ''} Known options: ${KNOWN.join(', ')}`);
+  }
+  const modes = given.mode === undefined ? ['cpu'] : Array.isArray(given.mode) ? given.mode : [given.mode];
+  if (modes.length === 0) refuse("mode must name at least one profile; allowed: 'cpu'");
+  const maxDepth = number('maxDepth', given.maxDepth, 1, MAX_DEPTH, 512, 'frames');
+  if (!Number.isInteger(maxDepth)) refuse(`maxDepth must be a whole number of frames, got ${maxDepth}`);
+  if (given.appName !== undefined && typeof given.appName !== 'string') refuse(`appName must be a string, got ${shown(given.appName)}`);
+  const tags = given.tags ?? {};
+  if (typeof tags !== 'object' || tags === null || Array.isArray(tags)) refuse(`tags must be an object of strings, got ${shown(tags)}`);
+  for (const [key, value] of Object.entries(tags)) {
+    if (typeof value !== 'string') refuse(`tags.${key} must be a string, got ${shown(value)}`);
+  }
+  const exporters = given.exporters ?? [];
+  if (!Array.isArray(exporters)) refuse(`exporters must be an array, got ${shown(exporters)}`);
+  for (const [i, exporter] of exporters.entries()) {
+    if (typeof exporter !== 'object' || exporter === null || exporter.kind !== 'file') {
+      refuse(`exporters[${i}] is not an exporter; make one with fileExporter({ dir })`);
+    }
+  }
+  return {
+    mode: [...new Set(modes.map(checkMode))],
+    frequencyHz: checkFrequency(given.frequencyHz),
+    maxDepth,
+    windowSeconds: number('windowSeconds', given.windowSeconds, 1, 3600, 30, 'seconds'),
+    exitTimeoutSeconds: number('exitTimeoutSeconds', given.exitTimeoutSeconds, 0, 60, 2, 'seconds'),
+    appName: given.appName ?? '',
+    tags: { ...tags },
+    exporters: [...exporters],
+  };
+}

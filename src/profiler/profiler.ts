@@ -1,0 +1,278 @@
+// startProfiler and what it returns. One profiler a process; the thread that starts it owns it: it ends with that thread at the latest.
+//
+// On the owner's thread: the start (engine, Worker of the encoder), the calls a user makes, and the exit listener, which waits for the last profile to be
+// written, with a limit. Everything else happens on our own threads.
+
+import { isMainThread, threadId, type Worker } from 'node:worker_threads';
+import { join } from 'node:path';
+import { StrobeError, type StrobeErrorCode } from '../errors';
+import { prepareFileExporter } from '../export/file';
+import { loadNative, type NativeAddon, type NativeStats, type StartTimings } from '../native';
+import { type CheckedOptions, checkFrequency, checkMode, checkOptions, type ProfileMode, type StartOptions } from './options';
+import { COUNTER, COUNTERS, type EncoderSetup, type FromEncoder, type ToEncoder } from './protocol';
+import { followWorkers, OriginalWorker, threadName, unfollowWorkers } from './threads';
+
+export interface ProfilerStats extends Omit<NativeStats, 'overhead'> {
+  delivery: { delivered: number; failed: number; windows: number };
+  /** Nanoseconds of CPU since the start, by part; `cpuShare` is their sum over the process's CPU since the start (0 to 1). */
+  overhead: NativeStats['overhead'] & { cpuShare: number };
+  /** What the start cost the calling thread, nanoseconds. */
+  start: StartTimings & { encoderNs: number };
+}
+
+export interface Profiler {
+  /** Profile since the last snapshot (or the start): gzip pprof bytes. Disturbs no window. */
+  snapshot(mode?: ProfileMode): Promise<Uint8Array>;
+  /** Samples per second of CPU from now on, 1 to 1000. */
+  setFrequency(frequencyHz: number): void;
+  stats(): ProfilerStats;
+  /** Ends the profile and delivers what is left, within `exitTimeoutSeconds`. Idempotent. */
+  stop(): Promise<void>;
+}
+
+const ENCODER = join(__dirname, 'encoder.js');
+
+/** Turns the addon's errors into ours. */
+function asStrobeError(error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ERR_ALREADY_RUNNING') {
+    return new StrobeError(code, 'the profiler is already running in this process; stop() the first one before starting another', { cause: error });
+  }
+  if (code === 'ERR_UNSUPPORTED_RUNTIME') {
+    return new StrobeError(
+      code as StrobeErrorCode,
+      `this runtime (${process.release?.name ?? 'unknown'} ${process.version}) can not be profiled: ${message}. strobe needs Node.js 20 or later.`,
+      { cause: error },
+    );
+  }
+  return error;
+}
+
+function sum({ handlerNs, codeEventNs, samplerNs, collectorNs, encoderNs }: NativeStats['overhead']): number {
+  return handlerNs + codeEventNs + samplerNs + collectorNs + encoderNs;
+}
+
+class RunningProfiler implements Profiler {
+  readonly #native: NativeAddon;
+  readonly #options: CheckedOptions;
+  readonly #counters: Int32Array;
+  readonly #encoder: Worker;
+  readonly #waiting = new Map<number, { resolve(bytes: Uint8Array): void; reject(error: Error): void }>();
+  readonly #start: ProfilerStats['start'];
+  readonly #base: NativeStats['overhead'];
+  readonly #baseCpuNs: number;
+  #state: 'running' | 'stopping' | 'stopped' = 'running';
+  #encoderAlive = true;
+  #lastStats: ProfilerStats | undefined;
+  #nextId = 1;
+  #stopped: Promise<void> | undefined;
+  #onFinished: (() => void) | undefined;
+  #lastWarningMs = Number.NEGATIVE_INFINITY;
+
+  constructor(native: NativeAddon, options: CheckedOptions) {
+    this.#native = native;
+    this.#options = options;
+    const shared = new SharedArrayBuffer(COUNTERS * Int32Array.BYTES_PER_ELEMENT);
+    this.#counters = new Int32Array(shared);
+    this.#base = native.stats().overhead;
+    this.#baseCpuNs = native.processStats().cpuNs;
+    let timings: StartTimings;
+    try {
+      timings = native.start({
+        frequencyHz: options.frequencyHz,
+        maxDepth: options.maxDepth,
+        exitTimeoutMs: options.exitTimeoutSeconds * 1000,
+        threadName: threadName(),
+        threadId: isMainThread ? 0 : threadId,
+        handleSignals: true,
+      });
+    } catch (error) {
+      throw asStrobeError(error);
+    }
+    const before = process.hrtime.bigint();
+    try {
+      // No preloads, no NODE_OPTIONS: nothing of the application's runs in our Worker.
+      const { NODE_OPTIONS: _, ...env } = process.env;
+      const setup: EncoderSetup = { options, counters: shared, base: { overhead: this.#base, cpuNs: this.#baseCpuNs } };
+      this.#encoder = new OriginalWorker(ENCODER, { name: 'strobe-encoder', workerData: setup, execArgv: [], env });
+    } catch (error) {
+      native.stop();
+      throw error;
+    }
+    this.#start = { ...timings, encoderNs: Number(process.hrtime.bigint() - before) };
+    this.#encoder.on('message', (message: FromEncoder) => this.#onMessage(message));
+    this.#encoder.on('error', (error) => this.#onEncoderGone(`the encoder failed: ${error.stack ?? error}`));
+    this.#encoder.on('exit', () => this.#onEncoderGone('the encoder ended'));
+    // After the listeners: adding one refs the Worker's port again.
+    this.#encoder.unref();
+    followWorkers(native);
+    process.on('exit', this.#onExit);
+  }
+
+  snapshot(mode: ProfileMode = this.#options.mode[0] ?? 'cpu'): Promise<Uint8Array> {
+    if (this.#state !== 'running') return Promise.reject(notRunning('snapshot()'));
+    const checked = checkMode(mode);
+    if (!this.#encoderAlive) return Promise.reject(new StrobeError('ERR_NOT_RUNNING', 'snapshot(): the encoder has failed; see the warning'));
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      // An awaited snapshot keeps the process alive, an idle encoder does not.
+      this.#encoder.ref();
+      this.#tell({ type: 'snapshot', id, mode: checked });
+    });
+  }
+
+  setFrequency(frequencyHz: number): void {
+    if (frequencyHz === undefined) throw new StrobeError('ERR_INVALID_OPTION', 'setFrequency takes a number from 1 to 1000 (samples per second of CPU)');
+    const hz = checkFrequency(frequencyHz);
+    if (this.#state !== 'running') throw notRunning('setFrequency()');
+    this.#native.setFrequency(hz);
+  }
+
+  stats(): ProfilerStats {
+    return this.#lastStats ?? this.#readStats();
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#state !== 'running') return;
+    this.#state = 'stopping';
+    process.off('exit', this.#onExit);
+    unfollowWorkers();
+    this.#native.stop();
+    if (this.#encoderAlive) {
+      const timeoutMs = this.#options.exitTimeoutSeconds * 1000;
+      await new Promise<void>((resolve) => {
+        const limit = setTimeout(() => {
+          this.#warn(`stop(): the last profile was not delivered within exitTimeoutSeconds (${this.#options.exitTimeoutSeconds})`);
+          resolve();
+        }, timeoutMs);
+        this.#onFinished = () => {
+          clearTimeout(limit);
+          resolve();
+        };
+        this.#encoder.ref();
+        this.#tell({ type: 'finish' });
+      });
+    }
+    this.#lastStats = this.#readStats();
+    this.#state = 'stopped';
+    this.#failWaiting(notRunning('snapshot()'));
+    await this.#encoder.terminate();
+  }
+
+  // The process ends: this thread may block now, nobody else needs it.
+  #onExit = (): void => {
+    if (this.#state === 'stopped') return;
+    this.#state = 'stopped';
+    this.#native.disarm();
+    if (this.#encoderAlive) {
+      this.#tell({ type: 'finish' });
+      Atomics.wait(this.#counters, COUNTER.finished, 0, this.#options.exitTimeoutSeconds * 1000);
+    }
+    // A signal that waited for the same flush ends the process now, with its own status.
+    if (this.#native.pendingSignal() !== 0) Atomics.wait(this.#counters, COUNTER.windows, Atomics.load(this.#counters, COUNTER.windows), 1000);
+  };
+
+  #readStats(): ProfilerStats {
+    const native = this.#native.stats();
+    const overhead = { ...native.overhead };
+    for (const part of Object.keys(overhead) as (keyof typeof overhead)[]) overhead[part] -= this.#base[part];
+    const cpuNs = this.#native.processStats().cpuNs - this.#baseCpuNs;
+    return {
+      ...native,
+      delivery: {
+        delivered: Atomics.load(this.#counters, COUNTER.delivered),
+        failed: Atomics.load(this.#counters, COUNTER.failed),
+        windows: Atomics.load(this.#counters, COUNTER.windows),
+      },
+      overhead: { ...overhead, cpuShare: cpuNs > 0 ? sum(overhead) / cpuNs : 0 },
+      start: this.#start,
+    };
+  }
+
+  #tell(message: ToEncoder): void {
+    this.#encoder.postMessage(message);
+  }
+
+  #onMessage(message: FromEncoder): void {
+    switch (message.type) {
+      case 'snapshot':
+        this.#settle(message.id)?.resolve(message.bytes);
+        break;
+      case 'snapshot-failed':
+        this.#settle(message.id)?.reject(new Error(`snapshot failed: ${message.message}`));
+        break;
+      case 'warning':
+        this.#warn(message.message);
+        break;
+      case 'finished':
+        this.#onFinished?.();
+        break;
+    }
+  }
+
+  #settle(id: number) {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (this.#waiting.size === 0 && this.#state === 'running') this.#encoder.unref();
+    return waiting;
+  }
+
+  #failWaiting(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+
+  #onEncoderGone(reason: string): void {
+    if (!this.#encoderAlive) return;
+    this.#encoderAlive = false;
+    this.#failWaiting(new StrobeError('ERR_NOT_RUNNING', reason));
+    this.#onFinished?.();
+    if (this.#state !== 'running') return;
+    // Nobody is left to take what is recorded: the clock stops, the application goes on.
+    this.#native.disarm();
+    this.#warn(`profiling stopped: ${reason}`);
+  }
+
+  #warn(message: string): void {
+    const now = Date.now();
+    if (now - this.#lastWarningMs < 60_000) return;
+    this.#lastWarningMs = now;
+    process.emitWarning(message, 'StrobeWarning');
+  }
+}
+
+function notRunning(what: string): StrobeError {
+  return new StrobeError('ERR_NOT_RUNNING', `${what}: the profiler is not running; start it with startProfiler()`);
+}
+
+/**
+ * Starts profiling every JavaScript thread of this process.
+ * @throws StrobeError ERR_ALREADY_RUNNING, ERR_INVALID_OPTION, ERR_IO (an exporter's directory), ERR_UNSUPPORTED_PLATFORM, ERR_UNSUPPORTED_RUNTIME,
+ *   ERR_BINARY_NOT_FOUND, ERR_BINARY_MISMATCH. Nothing is started or left behind when it throws.
+ */
+export function startProfiler(options?: StartOptions): Profiler {
+  const checked = checkOptions(options);
+  const native = loadNative();
+  if (native.stats().running) throw asStrobeError({ code: 'ERR_ALREADY_RUNNING' });
+  for (const exporter of checked.exporters) prepareFileExporter(exporter);
+  return new RunningProfiler(native, checked);
+}
+
+/**
+ * Lets the calling Worker join the profile. Only needed in a Worker that was started before the profiler, without the preload. Idempotent.
+ * @returns true when a profiler runs in this process (the thread is sampled from now on); otherwise it is sampled as soon as one starts.
+ */
+export function joinThread(): boolean {
+  const native = loadNative();
+  try {
+    return native.join(threadName(), isMainThread ? 0 : threadId);
+  } catch (error) {
+    throw asStrobeError(error);
+  }
+}

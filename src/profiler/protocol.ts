@@ -1,0 +1,31 @@
+// What the starting thread and the encoder say to each other. Messages are plain data; what must be readable while a thread is blocked (the exit listener
+// waits, the application reads stats) stands in a shared array of counters.
+
+import type { NativeStats } from '../native';
+import type { CheckedOptions, ProfileMode } from './options';
+
+/** workerData of the encoder. */
+export interface EncoderSetup {
+  options: CheckedOptions;
+  counters: SharedArrayBuffer;
+  /** strobe's own CPU and the process's before the start; what this run cost is counted from here. */
+  base: { overhead: NativeStats['overhead']; cpuNs: number };
+}
+
+export type ToEncoder = { type: 'snapshot'; id: number; mode: ProfileMode } | { type: 'finish' };
+
+export type FromEncoder =
+  | { type: 'snapshot'; id: number; bytes: Uint8Array }
+  | { type: 'snapshot-failed'; id: number; message: string }
+  | { type: 'warning'; message: string }
+  | { type: 'finished' };
+
+/** Indexes into the shared Int32Array. */
+export const COUNTER = {
+  /** 0 running, 1 everything is delivered (or failed for good): the exit listener waits for it. */
+  finished: 0,
+  delivered: 1,
+  failed: 2,
+  windows: 3,
+} as const;
+export const COUNTERS = 4;

@@ -1,0 +1,78 @@
+// How Workers join the profile.
+//
+// A Worker that starts while the profiler runs gets one more preload, `join-thread.js`, through its execArgv: it registers the thread's isolate before the
+// Worker's own code runs. For that, `worker_threads.Worker` is replaced by a proxy from start to stop; nothing else of a Worker's options is touched.
+// A Worker that already runs joins by the preload (strobe/register) or by calling joinThread() itself.
+// Our own encoder is made from the original class and never joins.
+
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
+import * as workerThreads from 'node:worker_threads';
+import type { NativeAddon } from '../native';
+
+const JOIN = join(__dirname, 'join-thread.js');
+
+// The module object that require() gives; an `import * as` namespace is read-only.
+const builtin = require('node:worker_threads') as { Worker: typeof workerThreads.Worker };
+const original = builtin.Worker;
+let proxy: typeof workerThreads.Worker | undefined;
+
+export const OriginalWorker = original;
+
+/** The name that Node's inspector shows for a Worker. */
+export function workerName(threadId: number, name: unknown): string {
+  return typeof name === 'string' && name !== '' && name !== 'WorkerThread' ? `[worker ${threadId}] ${name}` : `[worker ${threadId}]`;
+}
+
+export function threadName(): string {
+  if (workerThreads.isMainThread) return 'main';
+  return workerName(workerThreads.threadId, (workerThreads as { threadName?: string }).threadName);
+}
+
+type Construct = (execArgv: string[] | undefined) => workerThreads.Worker;
+
+/** Node refuses per-process flags in a Worker's execArgv, which it would have inherited silently, and names them. */
+function constructWithJoin(inherited: readonly string[], construct: Construct): workerThreads.Worker {
+  const wanted = ['--require', JOIN];
+  try {
+    return construct([...inherited, ...wanted]);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'ERR_WORKER_INVALID_EXEC_ARGV') throw error;
+    const refused = new Set(message.slice(message.indexOf(':') + 1).split(',').map((flag) => flag.trim()));
+    try {
+      return construct([...inherited.filter((flag) => !refused.has(flag)), ...wanted]);
+    } catch (again) {
+      if ((again as NodeJS.ErrnoException).code !== 'ERR_WORKER_INVALID_EXEC_ARGV') throw again;
+      // Flags that can't be told apart: the Worker starts as the application asked, and is not sampled.
+      return construct(undefined);
+    }
+  }
+}
+
+export function followWorkers(native: NativeAddon): void {
+  if (proxy) return;
+  proxy = new Proxy(original, {
+    construct(target, args: unknown[], newTarget) {
+      const options = (args[1] ?? {}) as workerThreads.WorkerOptions;
+      const build: Construct = (execArgv) =>
+        Reflect.construct(target, execArgv ? [args[0], { ...options, execArgv }] : args, newTarget === proxy ? target : newTarget);
+      // Options that are no object are Node's to refuse.
+      if (typeof options !== 'object') return build(undefined);
+      const worker = constructWithJoin(options.execArgv ?? process.execArgv, build);
+      if (options.name) native.nameThread(worker.threadId, workerName(worker.threadId, options.name));
+      return worker;
+    },
+  });
+  builtin.Worker = proxy;
+  syncBuiltinESMExports();
+}
+
+export function unfollowWorkers(): void {
+  // Somebody may have wrapped ours meanwhile: then it stays, and only adds a preload that does nothing.
+  if (proxy && builtin.Worker === proxy) {
+    builtin.Worker = original;
+    syncBuiltinESMExports();
+  }
+  proxy = undefined;
+}
