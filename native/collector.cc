@@ -1,5 +1,6 @@
 #include "collector.h"
 
+#include <dlfcn.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -25,6 +26,7 @@ constexpr uint64_t kSliceAgeNs = 10'000'000'000;
 constexpr size_t kSliceNodes = 100'000;
 // Finished slices that nobody takes (an encoder that hangs): the oldest goes, counted.
 constexpr size_t kMaxSlices = 64;
+constexpr size_t kMaxNativeAddresses = 4096;
 
 const v8::FunctionRef& VmFunction(const char* name) {
   static auto* table = new std::unordered_map<std::string, v8::FunctionRef>;
@@ -255,6 +257,17 @@ void Collector::ApplyEvents(SampledThread* thread, uint64_t limit) {
   if (applied != 0) Bump(&counters_.code_events, applied);
 }
 
+// True for an address in the executable or a library. dladdr takes the loader's lock: asked once an address, of which there are a handful.
+bool Collector::IsNativeCode(uint64_t address) {
+  const auto known = native_code_.find(address);
+  if (known != native_code_.end()) return known->second;
+  if (native_code_.size() >= kMaxNativeAddresses) native_code_.clear();
+  Dl_info info;
+  const bool native = dladdr(reinterpret_cast<void*>(address), &info) != 0;
+  native_code_.emplace(address, native);
+  return native;
+}
+
 // Pushes the function at `address` on stack_. `is_pc`: the interrupted instruction, which may be anything; others are V8's frames.
 // Returns false when a frame's address is in no known code.
 bool Collector::ResolveAddress(SampledThread* thread, uint64_t address, bool is_pc) {
@@ -271,7 +284,8 @@ bool Collector::ResolveAddress(SampledThread* thread, uint64_t address, bool is_
     if (copy != 0) thread->map.SetAlias(copy, thread->builtins.blob_start, thread->builtins.blob_length);
     entry = thread->map.Find(address, &start);
   }
-  if (entry == nullptr) return false;
+  // V8 11 (Node 20) reports the C++ callback that JavaScript was called through (RunMicrotasks, a timer) as a frame of its own: glue between two frames.
+  if (entry == nullptr) return !is_pc && IsNativeCode(address);
   if (entry->function->role() == v8::FrameRole::kShown) stack_.push_back(entry->function);
   return true;
 }

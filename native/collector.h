@@ -21,6 +21,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "capture/record.h"
@@ -118,6 +119,7 @@ class Collector {
   void ApplyEvents(SampledThread* thread, uint64_t limit);
   void Resolve(SampledThread* thread, const capture::SampleRecord& record, const uint64_t* frames);
   bool ResolveAddress(SampledThread* thread, uint64_t address, bool is_pc);
+  bool IsNativeCode(uint64_t address);
   void CutSlice();
   void StepFlush(uint64_t now_ns);
   void Sleep(bool worked);
@@ -148,6 +150,7 @@ class Collector {
   stack::SliceBuilder builder_;
   v8::FunctionTable functions_;
   std::vector<v8::FunctionRef> stack_;  // of the sample being resolved, leaf first
+  std::unordered_map<uint64_t, bool> native_code_;
   int quiet_rounds_ = 0;
   uint32_t slice_number_ = 0;
   std::atomic<double> slice_start_unix_ms_{0};

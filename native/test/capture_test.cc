@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -92,7 +93,7 @@ class FakeThread {
       Sample sample;
       memcpy(&sample.record, at, sizeof sample.record);
       sample.frames.resize(sample.record.frame_count);
-      memcpy(sample.frames.data(), at + sizeof(SampleRecord), sample.frames.size() * 8);
+      if (!sample.frames.empty()) memcpy(sample.frames.data(), at + sizeof(SampleRecord), sample.frames.size() * 8);
       CHECK_EQ(sample.record.size, bytes);
       CHECK_EQ(bytes, sizeof(SampleRecord) + 8 * sample.frames.size());
       samples.push_back(std::move(sample));
@@ -287,23 +288,34 @@ TEST(capture_reads_the_event_number_before_the_stack) {
   CHECK_EQ(samples.at(1).record.code_events, 8);
 }
 
-TEST(capture_rings_the_collector_when_needed) {
+// Returns the number of the expectation that failed, 0 for none.
+int RingDoorbell() {
   FakeThread thread(4096, 16);
   thread.isolate.frames = 16;
-  const uint32_t before = g_doorbell.word.exchange(CollectorDoorbell::kAsleep);
+  g_doorbell.word = CollectorDoorbell::kAsleep;
   Capture(&thread.state, At(1), false);
-  CHECK_EQ(g_doorbell.word.load(), CollectorDoorbell::kAwake);  // asleep: anything wakes it
+  if (g_doorbell.word.load() != CollectorDoorbell::kAwake) return 1;  // asleep: anything wakes it
   g_doorbell.word = CollectorDoorbell::kNapping;
   Capture(&thread.state, At(1), false);
-  CHECK_EQ(g_doorbell.word.load(), CollectorDoorbell::kNapping);  // napping: not for one sample
+  if (g_doorbell.word.load() != CollectorDoorbell::kNapping) return 2;  // napping: not for one sample
   while (!thread.state.ring.HalfFull()) Capture(&thread.state, At(1), false);
-  CHECK_EQ(g_doorbell.word.load(), CollectorDoorbell::kAwake);  // … but at half full
+  if (g_doorbell.word.load() != CollectorDoorbell::kAwake) return 3;  // … but at half full
   g_doorbell.word = CollectorDoorbell::kAsleep;
   thread.isolate.frames = 0;
   thread.Drain();
-  CHECK(Capture(&thread.state, At(1, AtSyscall::kWait), false) == CaptureResult::kKeptPending);
-  CHECK_EQ(g_doorbell.word.load(), CollectorDoorbell::kAsleep);  // nothing was recorded
-  g_doorbell.word = before;
+  if (Capture(&thread.state, At(1, AtSyscall::kWait), false) != CaptureResult::kKeptPending) return 4;
+  if (g_doorbell.word.load() != CollectorDoorbell::kAsleep) return 5;  // nothing was recorded
+  return 0;
+}
+
+TEST(capture_rings_the_collector_when_needed) {
+  // In a child: here a collector of another test may wait at the doorbell.
+  const pid_t child = fork();
+  if (!CHECK(child >= 0)) return;
+  if (child == 0) _exit(RingDoorbell());
+  int status = 0;
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK_EQ(status, 0);
 }
 
 TEST(capture_with_a_reader_on_another_thread) {
@@ -574,6 +586,23 @@ TEST(capture_signal_in_place_is_noticed) {
   CHECK(!HandlerInPlace());
   CHECK_EQ(sigaction(SampleSignal(), &ours, nullptr), 0);
   CHECK(HandlerInPlace());
+}
+
+// A second start after the signal was taken: what InstallHandler returns is about to be sent, so it must be ours (or 0). In a child: the handler's place
+// is the process's.
+TEST(capture_signal_install_after_it_was_taken) {
+  if (!Install()) return;
+  const pid_t child = fork();
+  if (!CHECK(child >= 0)) return;
+  if (child == 0) {
+    signal(SampleSignal(), SIG_DFL);
+    std::string error;
+    const int again = InstallHandler(&error);
+    _exit(again == 0 ? (error.empty() ? 1 : 0) : (HandlerInPlace() ? 0 : 2));
+  }
+  int status = 0;
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK_EQ(WEXITSTATUS(status), 0);
 }
 
 #if !defined(__SANITIZE_THREAD__)  // the interrupted place is ThreadSanitizer's own there

@@ -21,9 +21,7 @@ FunctionRef Make(const std::string& name, FunctionKind kind = FunctionKind::kJs)
 std::string At(CodeMap* map, uint64_t address) {
   uint64_t start = 0;
   const CodeMap::Entry* entry = map->Find(address, &start);
-  if (entry == nullptr) return "";
-  CHECK(address - start < entry->length);
-  return entry->function->rest();
+  return entry == nullptr ? "" : entry->function->rest();
 }
 
 TEST(code_map_borders) {

@@ -317,6 +317,19 @@ TEST(collector_addresses_at_the_borders) {
   CHECK_EQ(f.Drained(), "(program) 2\n");
 }
 
+TEST(collector_native_frames_are_glue) {
+  // V8 11 reports the C++ callback between two JavaScript frames as a frame: code of the executable or a library, not a hole in the map.
+  Fixture f;
+  f.fake.Add(0x1000, 0x100, "JS:~f /a.js:1:1");
+  f.fake.Add(0x2000, 0x100, "JS:~g /a.js:2:1");
+  const auto in_libc = reinterpret_cast<uint64_t>(&munmap);
+  const auto in_executable = reinterpret_cast<uint64_t>(&v8::ParseCodeName);
+  f.fake.Sample({{0x1010, in_libc, 0x2010, in_executable}, in_libc});
+  CHECK_EQ(f.Drained(), "g;f 1\n");
+  CHECK_EQ(f.collector.counters().unresolved_frames.load(), 0);
+  CHECK_EQ(f.collector.counters().frames.load(), 4);
+}
+
 TEST(collector_unresolved_frames_are_counted) {
   Fixture f;
   f.fake.Add(0x1000, 0x100, "JS:~f /a.js:1:1");
@@ -488,6 +501,20 @@ TEST(collector_drains_an_ended_thread_once_more) {
   CHECK_EQ(Show(Stacks(*collector.CutForTest())), "(lost) 1\n(program) 1\nf 2\n");
 }
 
+TEST(collector_eviction_counters_do_not_shrink) {
+  Collector collector([](SampledThread*) {});
+  FakeThread one(1);
+  collector.Add(&one.thread);
+  for (uint64_t i = 0; i < 5; i++) one.Add(0x1000 + i, 0x100, "JS:~f /a.js:1:1");
+  collector.DrainForTest();
+  CHECK_EQ(collector.counters().evicted_overlap.load(), 4);
+  one.thread.ended = true;
+  collector.DrainForTest();
+  collector.DrainForTest();
+  CHECK_EQ(collector.counters().code_entries.load(), 0);     // what is there now
+  CHECK_EQ(collector.counters().evicted_overlap.load(), 4);  // what happened so far
+}
+
 TEST(collector_builtins_copy_is_found_when_a_frame_misses) {
   // Node 20: builtins run in a copy of the blob inside the code range and are announced at the original.
   constexpr size_t kBlob = 64 * 1024;
@@ -549,6 +576,26 @@ TEST(collector_capture_thread_and_rename_at_once) {
   seen += Weight(*collector.CutForTest());
   CHECK_EQ(samples + lost, 20'000);
   CHECK_EQ(seen, static_cast<double>(cpu));
+}
+
+TEST(collector_names_lost_samples_while_renamed) {
+  // The name belongs to the lock, also for the (lost) row (ThreadSanitizer). Short names of one length: torn, they stay strings.
+  Collector collector([](SampledThread*) {});
+  FakeThread one(1, 8192);
+  collector.Add(&one.thread);
+  std::atomic<bool> done{false};
+  std::thread renamer([&] {
+    for (uint64_t i = 0; !done.load(); i++) collector.Rename(1, i % 2 == 0 ? "aaaaaaaa" : "bbbbbbbb");
+  });
+  for (int i = 0; i < 2000; i++) {
+    one.state.lost_since_taken = 1;
+    one.state.lost_ns_since_taken = 10;
+    collector.DrainForTest();
+    const auto slice = collector.CutForTest();
+    if (!CHECK_EQ(slice->threads.size(), 1) || !CHECK_EQ(Weight(*slice), 10.0)) break;
+  }
+  done.store(true);
+  renamer.join();
 }
 
 TEST(collector_own_thread_cuts_on_request) {

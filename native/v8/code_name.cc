@@ -67,7 +67,8 @@ bool TakeNumber(std::string_view* text, uint32_t* number) {
 // Name and file are joined by one space, and either may contain spaces. A file that Node loads is a path, a URL or node:…; where one of these starts
 // after a space is the border. Otherwise the last space is.
 size_t FindBorder(std::string_view text) {
-  if (text.empty() || text[0] == ' ') return 0;
+  if (text.empty()) return std::string_view::npos;
+  if (text[0] == ' ') return 0;
   constexpr std::array<std::string_view, 9> kFileStarts = {" /",        " file:",  " node:",  " http:", " https:",
                                                            " webpack:", " data:", " evalmachine.", " wasm:"};
   size_t best = std::string_view::npos;

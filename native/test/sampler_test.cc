@@ -1,0 +1,490 @@
+// Tests of clock/sampler.h with the real thread, the real signal and a fake GetStackSample: busy threads are sampled for the CPU they used, sleeping ones
+// not at all, an idle process lets the sampler sleep, and threads may come, go and be removed at any moment.
+//
+// Contract: ratios to the threads' own clocks, measured until there is enough CPU to measure; a loaded machine takes longer, it doesn't fail.
+// Not under ThreadSanitizer: it delivers signals when it likes.
+#if !defined(__SANITIZE_THREAD__)
+
+#include "clock/sampler.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "capture/capture.h"
+#include "capture/clocks.h"
+#include "capture/handler.h"
+#include "capture/record.h"
+#include "test/check.h"
+
+namespace strobe::clock {
+namespace {
+
+using capture::MonotonicNowNs;
+using capture::ThreadCpuNowNs;
+
+constexpr uint64_t kMillisecond = 1'000'000;
+
+// One frame, so that every sample counts wherever the thread stands.
+void FakeGetStackSample(v8api::Isolate*, const v8api::RegisterState&, void** frames, size_t, v8api::SampleInfo* info) {
+  frames[0] = reinterpret_cast<void*>(0x1000);
+  info->frames_count = 1;
+}
+
+// States are never freed and their place in the table stays, as in the profiler; a worker takes one and gives it back.
+class StatePool {
+ public:
+  static constexpr uint32_t kRingBytes = 1 << 20;
+
+  capture::ThreadState* Take() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!free_.empty()) {
+      capture::ThreadState* state = free_.back();
+      free_.pop_back();
+      state->ring.Init(rings_[state->index - kFirst]->data(), kRingBytes);
+      return state;
+    }
+    states_.push_back(std::make_unique<capture::ThreadState>());
+    rings_.push_back(std::make_unique<std::vector<uint8_t>>(kRingBytes));
+    capture::ThreadState* state = states_.back().get();
+    state->index = kFirst + static_cast<uint32_t>(states_.size()) - 1;
+    state->get_stack_sample = FakeGetStackSample;
+    state->max_depth = 8;
+    state->code_events = &no_events_;
+    state->ring.Init(rings_.back()->data(), kRingBytes);
+    capture::g_thread_table[state->index].store(state);
+    return state;
+  }
+  void Give(capture::ThreadState* state) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    free_.push_back(state);
+  }
+
+ private:
+  static constexpr uint32_t kFirst = 100;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<capture::ThreadState>> states_;
+  std::vector<std::unique_ptr<std::vector<uint8_t>>> rings_;
+  std::vector<capture::ThreadState*> free_;
+  std::atomic<uint64_t> no_events_{0};
+};
+
+StatePool& Pool() {
+  static auto* pool = new StatePool;
+  return *pool;
+}
+
+// Computes without system calls, but for a look at the clock now and then.
+void Compute(uint64_t cpu_ns) {
+  const uint64_t end = ThreadCpuNowNs() + cpu_ns;
+  volatile uint64_t work = 1;
+  do {
+    for (int i = 0; i < 50'000; i++) work = work * 3 + 1;
+  } while (ThreadCpuNowNs() < end);
+}
+
+// A registered thread that sleeps or computes as told.
+class Worker {
+ public:
+  explicit Worker(Sampler* sampler, bool busy = false) : sampler_(sampler), busy_(busy), state_(Pool().Take()) {
+    thread_ = std::thread([this] { Run(); });
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return ready_; });
+  }
+  ~Worker() {
+    Set(false, true);
+    thread_.join();
+    Pool().Give(state_);
+  }
+
+  void Busy(bool busy) { Set(busy, false); }
+  bool added() const { return added_; }
+  capture::ThreadState* state() { return state_; }
+  uint64_t samples() const { return state_->samples.load(); }
+  uint64_t sampled_ns() const { return state_->sampled_cpu_ns.load(); }
+  // CPU since the registration, read from outside.
+  uint64_t CpuNs() {
+    clockid_t clock;
+    if (pthread_getcpuclockid(thread_.native_handle(), &clock) != 0) return 0;
+    return capture::ReadClockNs(clock) - cpu_start_;
+  }
+  void DropRecords() {
+    uint32_t bytes = 0;
+    const uint64_t head = state_->ring.Head();
+    while (state_->ring.Next(head, &bytes) != nullptr) state_->ring.Release(bytes);
+  }
+
+ private:
+  void Set(bool busy, bool stop) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    busy_ = busy;
+    stop_ = stop;
+    changed_.notify_all();
+  }
+
+  void Run() {
+    const auto tid = static_cast<int32_t>(syscall(SYS_gettid));
+    state_->pending = 0;
+    state_->samples = 0;
+    state_->sampled_cpu_ns = 0;
+    state_->kept_pending = 0;
+    state_->lost_since_taken = 0;
+    state_->lost_ns_since_taken = 0;
+    cpu_start_ = ThreadCpuNowNs();
+    state_->last_cpu_ns = cpu_start_;
+    state_->tid.store(tid, std::memory_order_release);
+    state_->armed.store(true, std::memory_order_release);
+    added_ = sampler_->Add(state_, tid);
+    std::unique_lock<std::mutex> lock(mutex_);
+    ready_ = true;
+    changed_.notify_all();
+    while (!stop_) {
+      if (!busy_) {
+        changed_.wait(lock);
+        continue;
+      }
+      lock.unlock();
+      Compute(kMillisecond);
+      lock.lock();
+    }
+    lock.unlock();
+    state_->armed.store(false);
+    sampler_->Remove(state_);
+    state_->tid.store(0, std::memory_order_release);
+  }
+
+  Sampler* sampler_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ready_ = false;
+  bool busy_;
+  bool stop_ = false;
+  bool added_ = false;
+  uint64_t cpu_start_ = 0;
+  capture::ThreadState* state_;
+  std::thread thread_;
+};
+
+void SleepMs(uint64_t ms) {
+  timespec nap{static_cast<time_t>(ms / 1000), static_cast<long>(ms % 1000 * 1'000'000)};
+  nanosleep(&nap, nullptr);
+}
+
+// Up to 10 seconds.
+bool Eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 2000; i++) {
+    if (condition()) return true;
+    SleepMs(5);
+  }
+  return false;
+}
+
+bool Install() {
+  std::string error;
+  if (!CHECK(capture::InstallHandler(&error) != 0)) {
+    CHECK_EQ(error, "");
+    return false;
+  }
+  return true;
+}
+
+// Waits until the sampler parked: half a second without a wake-up.
+bool Parked(const Sampler& sampler) {
+  for (int i = 0; i < 20; i++) {
+    const uint64_t before = sampler.wakeups();
+    SleepMs(500);
+    if (sampler.wakeups() == before) return true;
+  }
+  return false;
+}
+
+TEST(sampler_samples_what_busy_threads_use) {
+  if (!Install()) return;
+  constexpr double kHz = 1000;
+  Sampler sampler;
+  sampler.Start(kHz);
+  CHECK(sampler.running());
+  CHECK_NEAR(sampler.frequency_hz(), kHz, 0.01);
+  std::string measured;
+  bool good = false;
+  {
+    Worker one(&sampler, true);
+    Worker two(&sampler, true);
+    Worker asleep(&sampler);
+    CHECK(one.added() && two.added() && asleep.added());
+    for (uint64_t tries = 1; tries <= 3 && !good; tries++) {
+      // Two CPU seconds, then four, then eight.
+      const uint64_t enough = (kMillisecond * 1000) << tries;
+      while (one.CpuNs() + two.CpuNs() < enough) {
+        SleepMs(50);
+        one.DropRecords();
+        two.DropRecords();
+      }
+      good = true;
+      for (Worker* worker : {&one, &two}) {
+        const uint64_t samples = worker->samples();
+        const uint64_t sampled = worker->sampled_ns();
+        const uint64_t cpu = worker->CpuNs();
+        const double share = static_cast<double>(sampled) / static_cast<double>(cpu);
+        const double rate = static_cast<double>(samples) / (static_cast<double>(cpu) / 1e9);
+        char line[128];
+        snprintf(line, sizeof line, "try %d: share %.4f rate %.0f; ", static_cast<int>(tries), share, rate);
+        measured += line;
+        good = good && share > 0.97 && share < 1.03 && rate >= 0.85 * kHz && rate < 2 * kHz;
+      }
+    }
+    CHECK_EQ(asleep.samples(), 0);
+    CHECK_EQ(one.state()->lost_since_taken.load() + two.state()->lost_since_taken.load(), 0);
+  }
+  if (!CHECK(good)) CHECK_EQ(measured, "");
+  sampler.Stop();
+  CHECK(!sampler.running());
+  CHECK(sampler.cpu_ns() > 0);
+  CHECK(!sampler.signal_taken());
+}
+
+TEST(sampler_sleeping_and_disarmed_threads_get_no_sample) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(1000);
+  Worker asleep(&sampler);
+  Worker disarmed(&sampler, true);
+  Worker busy(&sampler, true);
+  disarmed.state()->armed = false;
+  SleepMs(10);  // a signal that was on its way
+  const uint64_t before = disarmed.samples();
+  CHECK(Eventually([&] { return busy.samples() >= 100; }));
+  CHECK_EQ(asleep.samples(), 0);
+  CHECK_EQ(disarmed.samples(), before);
+  sampler.Stop();
+}
+
+TEST(sampler_cpu_of_a_thread_that_sleeps_waits_for_its_next_sample) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(100);
+  Worker worker(&sampler);
+  // Bursts shorter than half a period.
+  for (int i = 0; i < 40; i++) {
+    worker.Busy(true);
+    SleepMs(2);
+    worker.Busy(false);
+    SleepMs(2);
+  }
+  worker.Busy(true);
+  CHECK(Eventually([&] { return worker.samples() > 0 && worker.CpuNs() > 500 * kMillisecond; }));
+  const uint64_t sampled = worker.sampled_ns();
+  const uint64_t cpu = worker.CpuNs();
+  CHECK(static_cast<double>(sampled) > 0.85 * static_cast<double>(cpu));
+  CHECK(sampled <= cpu);
+  sampler.Stop();
+}
+
+TEST(sampler_parks_and_wakes) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(1000);
+  Worker worker(&sampler);
+  Worker other(&sampler);
+  for (int round = 0; round < 3; round++) {
+    if (!CHECK(Parked(sampler))) break;
+    const uint64_t samples = worker.samples();
+    const uint64_t others = other.samples();
+    const uint64_t wakeups = sampler.wakeups();
+    worker.Busy(true);
+    if (!CHECK(Eventually([&] { return worker.samples() > samples + 50; }))) break;
+    CHECK(sampler.wakeups() > wakeups);
+    CHECK_EQ(other.samples(), others);
+    worker.Busy(false);
+  }
+  // A thread that joins a parked sampler is seen.
+  CHECK(Parked(sampler));
+  {
+    Worker late(&sampler, true);
+    CHECK(Eventually([&] { return late.samples() > 50; }));
+  }
+  // Stopped and changed while parked.
+  CHECK(Parked(sampler));
+  sampler.SetFrequency(500);
+  CHECK_NEAR(sampler.frequency_hz(), 500, 0.01);
+  CHECK(Parked(sampler));
+  sampler.Stop();
+  sampler.Stop();
+}
+
+TEST(sampler_restarts) {
+  if (!Install()) return;
+  Sampler sampler;
+  Worker worker(&sampler, true);
+  CHECK_EQ(worker.samples(), 0);  // registered before the start: waits
+  for (int round = 0; round < 5; round++) {
+    sampler.Start(1000);
+    sampler.Start(10);  // running already
+    const uint64_t before = worker.samples();
+    CHECK(Eventually([&] { return worker.samples() > before + 20; }));
+    sampler.Stop();
+    SleepMs(20);
+    const uint64_t stopped = worker.samples();
+    SleepMs(20);
+    CHECK_EQ(worker.samples(), stopped);
+    worker.DropRecords();
+  }
+  // Start and Stop at once: the thread may not have begun.
+  for (int i = 0; i < 50; i++) {
+    sampler.Start(1000);
+    sampler.Stop();
+  }
+}
+
+TEST(sampler_frequency_changes_live) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(50);
+  Worker worker(&sampler, true);
+  const auto rate = [&] {
+    const uint64_t samples = worker.samples();
+    const uint64_t cpu = worker.CpuNs();
+    while (worker.CpuNs() - cpu < 600 * kMillisecond) SleepMs(20);
+    worker.DropRecords();
+    return static_cast<double>(worker.samples() - samples) / (static_cast<double>(worker.CpuNs() - cpu) / 1e9);
+  };
+  bool good = false;
+  for (int tries = 0; tries < 3 && !good; tries++) {
+    sampler.SetFrequency(50);
+    const double slow = rate();
+    sampler.SetFrequency(1000);
+    const double fast = rate();
+    sampler.SetFrequency(50);
+    const double slow_again = rate();
+    good = slow > 25 && slow < 100 && slow_again > 25 && slow_again < 100 && fast > 8 * slow && fast > 8 * slow_again;
+  }
+  CHECK(good);
+  sampler.Stop();
+}
+
+TEST(sampler_remove_while_busy) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(1000);
+  Worker keeps(&sampler, true);
+  Worker worker(&sampler, true);
+  CHECK(Eventually([&] { return worker.samples() > 20; }));
+  sampler.Remove(worker.state());
+  SleepMs(20);  // the last signal on its way
+  const uint64_t removed = worker.samples();
+  const uint64_t kept = keeps.samples();
+  CHECK(Eventually([&] { return keeps.samples() > kept + 50; }));
+  CHECK_EQ(worker.samples(), removed);
+  sampler.Remove(worker.state());  // once more is nothing
+  sampler.Stop();
+}
+
+TEST(sampler_threads_come_and_go) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(1000);
+  std::atomic<uint64_t> samples{0};
+  std::atomic<uint64_t> refused{0};
+  const auto cycles = [&](int how_many, uint64_t cpu_ns) {
+    for (int i = 0; i < how_many; i++) {
+      Worker worker(&sampler, true);
+      if (!worker.added()) refused++;
+      if (cpu_ns != 0) {
+        while (worker.CpuNs() < cpu_ns) SleepMs(1);
+      }
+      samples += worker.samples();
+    }
+  };
+  std::vector<std::thread> makers;
+  makers.emplace_back(cycles, 100, 5 * kMillisecond);
+  makers.emplace_back(cycles, 100, 2 * kMillisecond);
+  makers.emplace_back(cycles, 300, 0);  // gone at once
+  for (int i = 0; i < 20; i++) {
+    SleepMs(20);
+    sampler.SetFrequency(i % 2 == 0 ? 2000 : 1000);
+    if (i % 5 == 4) {
+      sampler.Stop();
+      sampler.Start(1000);
+    }
+  }
+  for (std::thread& maker : makers) maker.join();
+  CHECK_EQ(refused.load(), 0);
+  CHECK(samples.load() > 20);
+  // All gone: the sampler parks on nothing.
+  CHECK(Parked(sampler));
+  sampler.Stop();
+}
+
+TEST(sampler_add_refuses_a_thread_that_is_not) {
+  Sampler sampler;
+  capture::ThreadState* state = Pool().Take();
+  CHECK(!sampler.Add(state, 0x3fffffff));
+  sampler.Remove(state);
+  Pool().Give(state);
+}
+
+TEST(sampler_stops_when_the_signal_is_taken) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(1000);
+  Worker worker(&sampler, true);
+  CHECK(Eventually([&] { return worker.samples() > 20; }));
+  struct sigaction theirs;
+  struct sigaction ours;
+  memset(&theirs, 0, sizeof theirs);
+  theirs.sa_handler = SIG_IGN;
+  CHECK_EQ(sigaction(capture::SampleSignal(), &theirs, &ours), 0);
+  CHECK(Eventually([&] { return sampler.signal_taken(); }));
+  sampler.Stop();
+  CHECK_EQ(sigaction(capture::SampleSignal(), &ours, nullptr), 0);
+  // A new start works again.
+  worker.state()->pending = 0;  // the one that SIG_IGN swallowed
+  const uint64_t before = worker.samples();
+  sampler.Start(1000);
+  CHECK(!sampler.signal_taken());
+  CHECK(Eventually([&] { return worker.samples() > before + 20; }));
+  sampler.Stop();
+}
+
+// The disposition goes to default while the sampler is parked, minutes after its last look at it: the first signal after the pause would end the process.
+TEST(sampler_looks_at_the_signal_before_it_samples_after_a_pause) {
+  const pid_t child = fork();
+  if (!CHECK(child >= 0)) return;
+  if (child == 0) {
+    std::string error;
+    if (capture::InstallHandler(&error) == 0) _exit(1);
+    Sampler sampler;
+    sampler.Start(1000);
+    Worker worker(&sampler);
+    if (!Parked(sampler)) _exit(2);
+    SleepMs(1100);  // longer than the interval of its checks
+    signal(capture::SampleSignal(), SIG_DFL);
+    worker.Busy(true);
+    if (!Eventually([&] { return sampler.signal_taken(); })) _exit(3);
+    _exit(0);
+  }
+  int status = 0;
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK(!WIFSIGNALED(status));
+  if (WIFEXITED(status)) CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+}  // namespace strobe::clock
+
+#endif
