@@ -15,6 +15,9 @@ namespace strobe {
 
 namespace {
 
+// So many refusals in a row are no passing shortage.
+constexpr uint64_t kRefusedIsOff = 20;
+
 int32_t CurrentTid() {
   return static_cast<int32_t>(syscall(SYS_gettid));
 }
@@ -83,6 +86,16 @@ Napi::Value Stop(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), Profiler::Get().Stop());
 }
 
+Napi::Value Release(const Napi::CallbackInfo& info) {
+  Profiler::Get().Release();
+  return info.Env().Undefined();
+}
+
+Napi::Value FollowSignals(const Napi::CallbackInfo& info) {
+  Profiler::Get().FollowSignals();
+  return info.Env().Undefined();
+}
+
 Napi::Value Join(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (info.Length() < 2 || !info[0].IsString() || !info[1].IsNumber()) {
@@ -136,6 +149,7 @@ Napi::Value AttachEncoder(const Napi::CallbackInfo& info) {
   auto wake = Napi::ThreadSafeFunction::New(env, info[0].As<Napi::Function>(), "strobe wake", 0, 1);
   wake.Unref(env);
   const int32_t tid = CurrentTid();
+  YieldToApplication();
   Profiler::Get().AttachEncoder(tid, [wake](char reason) {
     // An environment that closes answers napi_closing: nobody is left to wake.
     (void)wake.NonBlockingCall(
@@ -202,7 +216,12 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   overhead.Set("encoderNs", static_cast<double>(stats.encoder_ns));
   out.Set("overhead", overhead);
   Napi::Object features = Napi::Object::New(env);
-  features.Set("clock", stats.signal_taken ? "off: the sampling signal was taken by other code" : "on");
+  std::string clock = "on";
+  if (stats.signal_taken) clock = "off: the sampling signal was taken by other code";
+  if (stats.signals_refused >= kRefusedIsOff) {
+    clock = "off: the kernel refuses signals (errno " + std::to_string(stats.refused_errno) + "): a full signal queue (ulimit -i) or a filter";
+  }
+  features.Set("clock", clock);
   features.Set("names", c.code_resets.load() == 0 ? "on" : "on, with gaps: memory ran out for code events");
   out.Set("features", features);
   return out;
@@ -250,6 +269,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("version", STROBE_VERSION);
   exports.Set("start", Napi::Function::New(env, Start));
   exports.Set("stop", Napi::Function::New(env, Stop));
+  exports.Set("release", Napi::Function::New(env, Release));
+  exports.Set("followSignals", Napi::Function::New(env, FollowSignals));
   exports.Set("join", Napi::Function::New(env, Join));
   exports.Set("nameThread", Napi::Function::New(env, NameThread));
   exports.Set("setFrequency", Napi::Function::New(env, SetFrequency));

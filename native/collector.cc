@@ -1,14 +1,17 @@
 #include "collector.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 
 #include "capture/capture.h"
 #include "capture/clocks.h"
@@ -26,6 +29,7 @@ constexpr uint64_t kSliceAgeNs = 10'000'000'000;
 constexpr size_t kSliceNodes = 100'000;
 // Finished slices that nobody takes (an encoder that hangs): the oldest goes, counted.
 constexpr size_t kMaxSlices = 64;
+constexpr size_t kMaxWaitingNodes = 1'000'000;  // some 30 MB
 constexpr size_t kMaxNativeAddresses = 4096;
 
 const v8::FunctionRef& VmFunction(const char* name) {
@@ -45,15 +49,31 @@ void Bump(std::atomic<uint64_t>* counter, uint64_t by) {
 
 }  // namespace
 
-void Collector::EnsureStarted() {
-  std::call_once(started_, [this] {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+void YieldToApplication() {
+  constexpr int kNicer = 10;
+  errno = 0;
+  const int nice = getpriority(PRIO_PROCESS, 0);
+  // Linux: 0 means the calling thread. Raising nice needs no privilege.
+  if (errno == 0) setpriority(PRIO_PROCESS, 0, nice + kNicer);
+}
+
+bool Collector::EnsureStarted() {
+  std::lock_guard<std::mutex> lock(start_mutex_);
+  if (started_) return true;
+  // Our threads take no signals of the application.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
     std::thread([this] { Run(); }).detach();
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  });
+    started_ = true;
+  } catch (const std::system_error&) {
+    // A limit on threads or memory: the caller says so.
+    started_ = false;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return started_;
 }
 
 void Collector::Add(SampledThread* thread) {
@@ -92,6 +112,7 @@ std::vector<std::unique_ptr<stack::Slice>> Collector::TakeSlices() {
   taken.reserve(slices_.size());
   for (auto& slice : slices_) taken.push_back(std::move(slice));
   slices_.clear();
+  waiting_nodes_ = 0;
   return taken;
 }
 
@@ -109,6 +130,7 @@ void Collector::SetFlushHooks(FlushHooks hooks, int timeout_ms) {
 
 void Collector::Run() {
   prctl(PR_SET_NAME, "strobe-collect");
+  YieldToApplication();
   for (;;) {
     const uint64_t wanted = cuts_wanted_.load();
     const bool worked = Drain();
@@ -179,8 +201,9 @@ bool Collector::Drain() {
   }
   bool worked = false;
   uint64_t entries = 0;
-  uint64_t overlap = 0;
-  uint64_t bound = 0;
+  uint64_t overlap = ended_overlap_;
+  uint64_t bound = ended_bound_;
+  bool names_freed = false;
   for (SampledThread* thread : threads) {
     // Read before the drain: what an ended thread wrote was written before it ended.
     const bool ended = thread->ended.load(std::memory_order_acquire);
@@ -189,14 +212,17 @@ bool Collector::Drain() {
     overlap += thread->map.evicted_by_overlap();
     bound += thread->map.evicted_by_bound();
     if (ended) {
+      ended_overlap_ += thread->map.evicted_by_overlap();
+      ended_bound_ += thread->map.evicted_by_bound();
       {
         std::lock_guard<std::mutex> lock(threads_mutex_);
         threads_.erase(std::find(threads_.begin(), threads_.end(), thread));
       }
       on_drained_(thread);
-      functions_.Sweep();
+      names_freed = true;
     }
   }
+  if (names_freed) functions_.Sweep();
   counters_.code_entries.store(entries, std::memory_order_relaxed);
   counters_.evicted_overlap.store(overlap, std::memory_order_relaxed);
   counters_.evicted_bound.store(bound, std::memory_order_relaxed);
@@ -222,10 +248,15 @@ bool Collector::DrainThread(SampledThread* thread) {
   if (lost != 0 || lost_ns != 0) {
     if (builder_.empty()) builder_since_ns_ = capture::MonotonicNowNs();
     const uint32_t node = builder_.Child(builder_.Root(), {VmFunction("(lost)")});
-    builder_.AddSample(node, builder_.Thread(thread->key, thread->tid, thread->name), 0, static_cast<uint32_t>(lost),
-                       static_cast<double>(lost_ns));
+    builder_.AddSample(node, ThreadRow(thread), 0, static_cast<uint32_t>(lost), static_cast<double>(lost_ns));
     builder_.totals().lost += lost;
     Bump(&counters_.lost, lost);
+    worked = true;
+  }
+  const uint64_t unsampled_ns = state->unsampled_ns_since_taken.exchange(0, std::memory_order_relaxed);
+  if (unsampled_ns != 0) {
+    if (builder_.empty()) builder_since_ns_ = capture::MonotonicNowNs();
+    builder_.AddSample(builder_.Child(builder_.Root(), {VmFunction("(unsampled)")}), ThreadRow(thread), 0, 0, static_cast<double>(unsampled_ns));
     worked = true;
   }
   return worked;
@@ -247,6 +278,9 @@ void Collector::ApplyEvents(SampledThread* thread, uint64_t limit) {
         break;
       case v8::CodeEvent::Type::kRemoved:
         thread->map.Remove(event.start);
+        break;
+      case v8::CodeEvent::Type::kReattach:
+        thread->map.Clear();
         break;
       case v8::CodeEvent::Type::kReset:
         thread->map.Clear();
@@ -273,6 +307,8 @@ bool Collector::IsNativeCode(uint64_t address) {
 bool Collector::ResolveAddress(SampledThread* thread, uint64_t address, bool is_pc) {
   uint64_t start = 0;
   const v8::CodeMap::Entry* entry = thread->map.Find(address, &start);
+  // No pc lies in bytecode: the entry is dead, and something native lives there now.
+  if (is_pc && entry != nullptr && entry->bytecode) return false;
   if (entry == nullptr && !is_pc) {
     // A frame at function entry is reported as one below its code; a return address behind a last call is one past it.
     entry = thread->map.Find(address + 1, &start);
@@ -288,6 +324,11 @@ bool Collector::ResolveAddress(SampledThread* thread, uint64_t address, bool is_
   if (entry == nullptr) return !is_pc && IsNativeCode(address);
   if (entry->function->role() == v8::FrameRole::kShown) stack_.push_back(entry->function);
   return true;
+}
+
+uint32_t Collector::ThreadRow(SampledThread* thread) {
+  std::lock_guard<std::mutex> lock(threads_mutex_);
+  return builder_.Thread(thread->key, thread->tid, thread->name);
 }
 
 void Collector::Resolve(SampledThread* thread, const capture::SampleRecord& record, const uint64_t* frames) {
@@ -314,12 +355,7 @@ void Collector::Resolve(SampledThread* thread, const capture::SampleRecord& reco
   if (builder_.empty()) builder_since_ns_ = capture::MonotonicNowNs();
   uint32_t node = builder_.Root();
   for (size_t i = stack_.size(); i-- > 0;) node = builder_.Child(node, {stack_[i]});
-  std::string name;
-  {
-    std::lock_guard<std::mutex> lock(threads_mutex_);
-    name = thread->name;
-  }
-  builder_.AddSample(node, builder_.Thread(thread->key, thread->tid, name), 0, 1, static_cast<double>(record.weight_ns));
+  builder_.AddSample(node, ThreadRow(thread), 0, 1, static_cast<double>(record.weight_ns));
   stack::SliceTotals& totals = builder_.totals();
   totals.samples++;
   totals.truncated += truncated ? 1 : 0;
@@ -339,8 +375,10 @@ void Collector::CutSlice() {
   slice->frequency_hz = frequency_hz_.load();
   slice_start_unix_ms_.store(slice->end_unix_ms);
   std::lock_guard<std::mutex> lock(slices_mutex_);
+  waiting_nodes_ += slice->node_parent.size();
   slices_.push_back(std::move(slice));
-  if (slices_.size() > kMaxSlices) {
+  while (slices_.size() > 1 && (slices_.size() > kMaxSlices || waiting_nodes_ > kMaxWaitingNodes)) {
+    waiting_nodes_ -= slices_.front()->node_parent.size();
     slices_.pop_front();
     Bump(&counters_.dropped_slices, 1);
   }
@@ -353,9 +391,13 @@ void Collector::StepFlush(uint64_t now_ns) {
     flushing_ = true;
     flush_done_.store(false);
     flush_deadline_ns_ = now_ns + static_cast<uint64_t>(flush_timeout_ms_) * 1'000'000u;
+    flush_asked_ = false;
     flush_hooks_.disarm();
-    if (flush_hooks_.deliver()) return;
-    flush_done_.store(true);
+  }
+  if (!flush_asked_) {
+    const Delivery delivery = flush_hooks_.deliver();
+    flush_asked_ = delivery != Delivery::kNotYet;
+    if (delivery == Delivery::kNobody) flush_done_.store(true);
   }
   if (flush_done_.load() || now_ns >= flush_deadline_ns_) {
     flushing_ = false;

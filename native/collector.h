@@ -34,6 +34,9 @@
 
 namespace strobe {
 
+// Lowers the calling thread's priority (nice): where cores are short, the application's threads go first. For our threads that work in bursts.
+void YieldToApplication();
+
 // One registered JavaScript thread: what the registry, the handler's state and the collector share of it.
 struct SampledThread {
   uint64_t key = 0;  // unique in this process; tids are recycled
@@ -77,7 +80,8 @@ class Collector {
   explicit Collector(std::function<void(SampledThread*)> on_drained) : on_drained_(std::move(on_drained)) {}
 
   // Starts the thread at the first call; it lives as long as the process and sleeps when there is nothing to do.
-  void EnsureStarted();
+  // False when no thread can be made; may be tried again.
+  bool EnsureStarted();
   void Add(SampledThread* thread);
   void Rename(int32_t node_thread_id, const std::string& name);
   // Any thread.
@@ -93,10 +97,11 @@ class Collector {
   // Called on the collector's thread when a slice was cut on its own account.
   void SetSliceListener(std::function<void()> listener);
 
-  // A signal wants to end the process: cut, then `deliver` (asks the encoder), then wait for FlushDone or the limit, then `end`.
+  // A signal wants to end the process: cut, then `deliver` (asks the encoder; again and again while it is only starting), then wait for FlushDone or the limit, then `end`.
+  enum class Delivery : uint8_t { kAsked, kNobody, kNotYet };
   struct FlushHooks {
     std::function<bool()> wanted;   // checked at every wake-up
-    std::function<bool()> deliver;  // false when there is nobody to deliver
+    std::function<Delivery()> deliver;
     std::function<void()> disarm;
     std::function<void()> end;
   };
@@ -119,6 +124,7 @@ class Collector {
   void ApplyEvents(SampledThread* thread, uint64_t limit);
   void Resolve(SampledThread* thread, const capture::SampleRecord& record, const uint64_t* frames);
   bool ResolveAddress(SampledThread* thread, uint64_t address, bool is_pc);
+  uint32_t ThreadRow(SampledThread* thread);
   bool IsNativeCode(uint64_t address);
   void CutSlice();
   void StepFlush(uint64_t now_ns);
@@ -126,7 +132,8 @@ class Collector {
   bool SomethingWaits();
 
   std::function<void(SampledThread*)> on_drained_;
-  std::once_flag started_;
+  std::mutex start_mutex_;
+  bool started_ = false;
 
   std::mutex threads_mutex_;
   std::vector<SampledThread*> threads_;
@@ -143,6 +150,7 @@ class Collector {
   int flush_timeout_ms_ = 2000;
   std::atomic<bool> flush_done_{false};
   bool flushing_ = false;
+  bool flush_asked_ = false;
   bool flush_ended_ = false;
   uint64_t flush_deadline_ns_ = 0;
 
@@ -150,6 +158,10 @@ class Collector {
   stack::SliceBuilder builder_;
   v8::FunctionTable functions_;
   std::vector<v8::FunctionRef> stack_;  // of the sample being resolved, leaf first
+  // Of maps whose threads ended.
+  uint64_t ended_overlap_ = 0;
+  uint64_t ended_bound_ = 0;
+  size_t waiting_nodes_ = 0;  // in finished slices, under slices_mutex_
   std::unordered_map<uint64_t, bool> native_code_;
   int quiet_rounds_ = 0;
   uint32_t slice_number_ = 0;

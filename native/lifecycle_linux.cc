@@ -8,6 +8,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "capture/clocks.h"
 #include "lifecycle.h"
 
 namespace strobe::lifecycle {
@@ -21,7 +22,12 @@ struct EndingSignal {
 };
 EndingSignal g_signals[2] = {{SIGINT, {}, {}}, {SIGTERM, {}, {}}};
 std::atomic<int> g_pending{0};
+std::atomic<uint64_t> g_first_ns{0};  // when it came
+constexpr uint64_t kSameRequestNs = 500'000'000;
 std::atomic<void (*)()> g_on_signal{nullptr};
+void (*g_at_exit)() = nullptr;
+void (*g_in_child)() = nullptr;
+std::atomic<bool> g_forked{false};  // this is a forked child: our threads are not in it
 
 EndingSignal* Find(int signal) {
   for (EndingSignal& s : g_signals) {
@@ -42,16 +48,21 @@ void PutBack(int signal) {
   }
 }
 
-// Async-signal-safe: atomics, sigaction and kill (both on POSIX's list), one futex wake in on_signal. errno is kept.
+// Async-signal-safe: atomics, clock_gettime, sigaction and kill (both on POSIX's list), one futex wake in on_signal. errno is kept.
 void OnEndingSignal(int signal, siginfo_t* /*info*/, void* /*context*/) {
   const int saved_errno = errno;
   int none = 0;
-  if (!g_pending.compare_exchange_strong(none, signal)) {
-    // The second one: the user does not want to wait.
+  if (g_forked.load()) {
+    // Nobody here would flush and send it again.
     PutBack(signal);
     kill(getpid(), signal);
-  } else if (void (*on_signal)() = g_on_signal.load()) {
-    on_signal();
+  } else if (g_pending.compare_exchange_strong(none, signal)) {
+    g_first_ns.store(capture::MonotonicNowNs());
+    if (void (*on_signal)() = g_on_signal.load()) on_signal();
+  } else if (g_first_ns.load() != 0 && capture::MonotonicNowNs() - g_first_ns.load() > kSameRequestNs) {
+    // A second one: the user does not want to wait. (One that follows at once is the same request on another way: a terminal and npm both send SIGINT.)
+    PutBack(signal);
+    kill(getpid(), signal);
   }
   errno = saved_errno;
 }
@@ -65,9 +76,14 @@ bool ApplicationHasNone(const struct sigaction& current) {
 }  // namespace
 
 void InstallEndingSignals(void (*on_signal)()) {
-  if (getpid() == 1) return;
   g_pending.store(0);
+  g_first_ns.store(0);
   g_on_signal.store(on_signal);
+  FollowEndingSignals();
+}
+
+void FollowEndingSignals() {
+  if (getpid() == 1) return;
   for (EndingSignal& s : g_signals) {
     struct sigaction current;
     if (sigaction(s.signal, nullptr, &current) != 0 || !ApplicationHasNone(current)) continue;
@@ -99,8 +115,15 @@ void EndByPendingSignal() {
 void InstallExitAndFork(void (*at_exit)(), void (*in_child)()) {
   static std::once_flag once;
   std::call_once(once, [&] {
-    atexit(at_exit);
-    pthread_atfork(nullptr, nullptr, in_child);
+    g_at_exit = at_exit;
+    g_in_child = in_child;
+    atexit([] {
+      if (!g_forked.load()) g_at_exit();
+    });
+    pthread_atfork(nullptr, nullptr, [] {
+      g_forked.store(true);
+      g_in_child();
+    });
   });
 }
 

@@ -18,8 +18,17 @@ namespace {
 // 250 ms of 50-frame stacks at 1 kHz before it is half full; resident only as far as it was used.
 constexpr uint32_t kRingBytes = 256 * 1024;
 
+constexpr int kCutAttempts = 5;
+
 int32_t CurrentTid() {
   return static_cast<int32_t>(syscall(SYS_gettid));
+}
+
+// What the thread used since its last sample, when no further one will come: a Worker that lived for less than a period, the end of a run.
+void CountUnsampled(capture::ThreadState* state) {
+  const uint64_t cpu_ns = probe::ThreadCpuNs(state->tid.load());
+  const uint64_t last_ns = state->last_cpu_ns.load();
+  if (cpu_ns > last_ns) state->unsampled_ns_since_taken.fetch_add(cpu_ns - last_ns);
 }
 
 // Async-signal-safe: one futex wake at most.
@@ -105,26 +114,36 @@ SampledThread* Profiler::JoinLocked(const std::string& name, int32_t node_thread
   state->handler_ns.store(0);
   state->armed.store(false);
   state->tid.store(thread->tid, std::memory_order_release);
+  const bool collected = collector_.EnsureStarted();
+  if (!collected || !sampler_.Add(state, thread->tid)) {
+    *error = collected ? "the CPU clock of this thread can not be read" : "no further thread can be made (a limit on threads or memory)";
+    state->tid.store(0);
+    std::lock_guard<std::mutex> states_lock(states_mutex_);
+    free_states_.push_back(state);
+    delete thread;
+    return nullptr;
+  }
   threads_.push_back(thread);
-  collector_.EnsureStarted();
   collector_.Add(thread);
-  sampler_.Add(state, thread->tid);
   return thread;
 }
 
-void Profiler::Attach(SampledThread* thread) {
-  if (thread->code_attached) return;
+bool Profiler::Attach(SampledThread* thread) {
+  if (thread->code_attached) return true;
   const v8api::Symbols* symbols = v8api::LoadSymbols(nullptr);
   if (thread->events.published().load() != 0) {
     // Attached before and detached since: what the map knows may be gone.
     v8::CodeEvent reset;
-    reset.type = v8::CodeEvent::Type::kReset;
+    reset.type = v8::CodeEvent::Type::kReattach;
     thread->events.Push(reset);
   }
   thread->code_attached = v8::AttachCodeEvents(*symbols, thread->state->isolate, &thread->events, true);
+  return thread->code_attached;
 }
 
 void Profiler::Arm(SampledThread* thread) {
+  // A signal that was swallowed while an earlier run ended must not stop this one from sending.
+  thread->state->pending.store(0);
   thread->state->last_cpu_ns.store(probe::ThreadCpuNs(thread->tid));
   thread->state->armed.store(true, std::memory_order_release);
 }
@@ -132,7 +151,7 @@ void Profiler::Arm(SampledThread* thread) {
 StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, std::string* error) {
   const uint64_t start = capture::MonotonicNowNs();
   std::lock_guard<std::mutex> lock(mutex_);
-  if (running_) return StartResult::kAlreadyRunning;
+  if (running_ || stopping_) return StartResult::kAlreadyRunning;
   if (v8api::LoadSymbols(error) == nullptr) return StartResult::kUnsupportedRuntime;
   if (capture::InstallHandler(error) == 0) return StartResult::kUnsupportedRuntime;
   const uint64_t symbols_done = capture::MonotonicNowNs();
@@ -142,22 +161,35 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
   if (current == nullptr) return StartResult::kUnsupportedRuntime;
   lifecycle::InstallExitAndFork(AtExit, capture::MakeInert);
   const uint64_t joined = capture::MonotonicNowNs();
-  Attach(current);
+  if (!Attach(current)) {
+    *error = "too many isolates announce code";
+    return StartResult::kUnsupportedRuntime;
+  }
   const uint64_t enumerated = capture::MonotonicNowNs();
 
   collector_.SetFrequency(options.frequency_hz);
   collector_.MarkStart();
+  {
+    std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
+    encoder_comes_ = true;
+  }
   collector_.SetFlushHooks(
       {[] { return lifecycle::PendingSignal() != 0; },
        [this] {
          std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
-         if (!encoder_wake_) return false;
+         if (encoder_comes_) return Collector::Delivery::kNotYet;
+         if (!encoder_wake_) return Collector::Delivery::kNobody;
          encoder_wake_('f');
-         return true;
+         return Collector::Delivery::kAsked;
        },
        [this] { DisarmAll(); }, [] { lifecycle::EndByPendingSignal(); }},
       options.exit_timeout_ms);
-  if (options.handle_signals) lifecycle::InstallEndingSignals(WakeForSignal);
+  if (!sampler_.Start(options.frequency_hz)) {
+    *error = "no further thread can be made (a limit on threads or memory)";
+    return StartResult::kUnsupportedRuntime;
+  }
+  handle_signals_ = options.handle_signals;
+  if (handle_signals_) lifecycle::InstallEndingSignals(WakeForSignal);
   for (SampledThread* thread : threads_) {
     // A state's depth is constant while it is armed; it isn't now.
     thread->state->max_depth = max_depth_;
@@ -165,7 +197,6 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
   }
   owner_tid_ = current->tid;
   running_ = true;
-  sampler_.Start(options.frequency_hz);
   const uint64_t done = capture::MonotonicNowNs();
   *timings = {symbols_done - start, (joined - symbols_done) + (done - enumerated), enumerated - joined, done - start};
   return StartResult::kStarted;
@@ -177,7 +208,7 @@ void Profiler::DisarmAll() {
   for (uint32_t i = 0; i < capture::kMaxThreads; i++) {
     capture::ThreadState* state = capture::g_thread_table[i].load(std::memory_order_acquire);
     if (state == nullptr) break;
-    state->armed.store(false, std::memory_order_relaxed);
+    if (state->armed.exchange(false)) CountUnsampled(state);
   }
 }
 
@@ -190,8 +221,8 @@ bool Profiler::Stop() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!running_) return false;
   running_ = false;
+  stopping_ = true;
   Disarm();
-  lifecycle::RemoveEndingSignals();
   // This thread's code is no longer followed; other threads' isolates can only be detached by themselves and stay attached until they end.
   if (SampledThread* current = FindCurrent(); current != nullptr && current->code_attached) {
     v8::DetachCodeEvents(*v8api::LoadSymbols(nullptr), current->state->isolate);
@@ -200,11 +231,30 @@ bool Profiler::Stop() {
   return true;
 }
 
+void Profiler::Release() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!stopping_) return;
+  stopping_ = false;
+  {
+    std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
+    encoder_comes_ = false;
+  }
+  lifecycle::RemoveEndingSignals();
+}
+
+void Profiler::FollowSignals() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if ((running_ || stopping_) && handle_signals_) lifecycle::FollowEndingSignals();
+}
+
 bool Profiler::Join(const std::string& name, int32_t node_thread_id, std::string* error) {
   std::lock_guard<std::mutex> lock(mutex_);
   SampledThread* thread = JoinLocked(name, node_thread_id, error);
   if (thread == nullptr) return false;
-  Attach(thread);
+  if (!Attach(thread)) {
+    *error = "too many isolates announce code";
+    return false;
+  }
   if (running_ && !thread->state->armed.load()) Arm(thread);
   return true;
 }
@@ -228,7 +278,7 @@ void Profiler::ThreadEnds() {
     std::lock_guard<std::mutex> lock(mutex_);
     SampledThread* thread = FindCurrent();
     if (thread == nullptr) return;
-    thread->state->armed.store(false);
+    if (thread->state->armed.exchange(false)) CountUnsampled(thread->state);
     if (thread->code_attached) {
       v8::DetachCodeEvents(*v8api::LoadSymbols(nullptr), thread->state->isolate);
       thread->code_attached = false;
@@ -236,12 +286,14 @@ void Profiler::ThreadEnds() {
     sampler_.Remove(thread->state);
     thread->state->tid.store(0, std::memory_order_release);
     threads_.erase(std::find(threads_.begin(), threads_.end(), thread));
-    owner_ends = running_ && thread->tid == owner_tid_;
+    owner_ends = (running_ || stopping_) && thread->tid == owner_tid_;
     thread->ended.store(true, std::memory_order_release);
   }
   collector_.Wake();
   // Terminated before it could stop the profiler: nobody else will.
-  if (owner_ends) Stop();
+  if (!owner_ends) return;
+  Stop();
+  Release();
 }
 
 void Profiler::OnDrained(SampledThread* thread) {
@@ -267,6 +319,7 @@ bool Profiler::running() {
 void Profiler::AttachEncoder(int32_t tid, std::function<void(char)> wake) {
   {
     std::lock_guard<std::mutex> lock(encoder_mutex_);
+    encoder_comes_ = false;
     encoder_tid_ = tid;
     encoder_wake_ = std::move(wake);
   }
@@ -286,14 +339,16 @@ void Profiler::DetachEncoder(int32_t tid) {
 }
 
 std::vector<std::unique_ptr<stack::Slice>> Profiler::TakeSlices() {
-  collector_.CutNow(1000);
+  // A machine that gives the collector no CPU for a second: what is cut then would miss the end. Its caller has time, and a limit of its own.
+  for (int attempt = 0; attempt < kCutAttempts && !collector_.CutNow(1000); attempt++) {
+  }
   return collector_.TakeSlices();
 }
 
 Profiler::Stats Profiler::ReadStats() {
   Stats stats;
   std::lock_guard<std::mutex> lock(mutex_);
-  stats.running = running_;
+  stats.running = running_ || stopping_;
   stats.frequency_hz = sampler_.frequency_hz();
   {
     std::lock_guard<std::mutex> states_lock(states_mutex_);
@@ -318,6 +373,8 @@ Profiler::Stats Profiler::ReadStats() {
   stats.sampler_ns = sampler_.cpu_ns();
   stats.sampler_wakeups = sampler_.wakeups();
   stats.signal_taken = sampler_.signal_taken();
+  stats.signals_refused = sampler_.refused();
+  stats.refused_errno = sampler_.refused_errno();
   return stats;
 }
 

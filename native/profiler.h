@@ -44,8 +44,13 @@ class Profiler {
   static Profiler& Get();
 
   StartResult Start(const StartOptions& options, StartTimings* timings, std::string* error);
-  // The clock is disarmed and everything recorded so far is in finished slices. False when it was not running.
+  // The clock is disarmed; what was recorded can be taken. An ending signal still waits for the encoder, and nothing can be started, until Release.
+  // False when it was not running.
   bool Stop();
+  // The encoder is done, or will never be.
+  void Release();
+  // The application removed a handler of its own: an ending signal is for us again.
+  void FollowSignals();
   // False when the runtime isn't supported, or every slot is taken (`error`).
   bool Join(const std::string& name, int32_t node_thread_id, std::string* error);
   void NameThread(int32_t node_thread_id, const std::string& name);
@@ -78,6 +83,8 @@ class Profiler {
     uint64_t sampler_wakeups = 0;
     uint64_t encoder_ns = 0;
     bool signal_taken = false;
+    uint64_t signals_refused = 0;  // in a row
+    int refused_errno = 0;
   };
   Stats ReadStats();
   const CollectorCounters& counters() const { return collector_.counters(); }
@@ -88,7 +95,7 @@ class Profiler {
 
   SampledThread* FindCurrent();
   SampledThread* JoinLocked(const std::string& name, int32_t node_thread_id, std::string* error);
-  void Attach(SampledThread* thread);
+  bool Attach(SampledThread* thread);
   void Arm(SampledThread* thread);
   capture::ThreadState* TakeState();
   void OnDrained(SampledThread* thread);
@@ -97,6 +104,8 @@ class Profiler {
   std::mutex mutex_;  // registry and running state; never taken by the collector or the sampler while they hold their own
   std::vector<SampledThread*> threads_;
   bool running_ = false;
+  bool stopping_ = false;  // between Stop and Release
+  bool handle_signals_ = false;
   int32_t owner_tid_ = 0;
   uint32_t max_depth_ = 512;
   uint64_t next_key_ = 1;
@@ -113,6 +122,7 @@ class Profiler {
   uint64_t ended_code_event_ns_ = 0;
 
   std::mutex encoder_mutex_;
+  bool encoder_comes_ = false;  // started, and has not attached itself yet
   int32_t encoder_tid_ = 0;
   std::function<void(char)> encoder_wake_;
   uint64_t ended_encoder_ns_ = 0;

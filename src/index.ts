@@ -1,6 +1,8 @@
-// All that a user imports. Importing has no side effect and never throws: the engine is loaded when it is first used.
+// All that a user imports. Importing never throws and starts nothing: the engine is loaded when it is first used. Its one effect: `worker_threads.Worker` becomes
+// a proxy of itself, so that Workers can be followed once a profiler runs (src/profiler/threads.ts says why so early).
 
 import { loadNative, type ProcessStats } from './native';
+import { installWorkerHook } from './profiler/threads';
 
 export { StrobeError, type StrobeErrorCode } from './errors';
 export type { Exporter } from './export/exporter';
@@ -17,3 +19,5 @@ export { joinThread, type Profiler, type ProfilerStats, startProfiler } from './
 export function processStats(options: { pss?: boolean } = {}): ProcessStats {
   return loadNative().processStats(options);
 }
+
+installWorkerHook();

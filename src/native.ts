@@ -118,8 +118,12 @@ export interface NativeAddon {
     threadId: number;
     handleSignals: boolean;
   }): StartTimings;
-  /** Disarms the clock; what was recorded can be taken afterwards. False when it was not running. */
+  /** Disarms the clock; what was recorded can be taken afterwards. Ends with `release`. False when it was not running. */
   stop(): boolean;
+  /** After `stop`: the last profile is delivered. Until then a signal that ends the process waits for it, and `start` refuses. */
+  release(): void;
+  /** The application removed its handler of an ending signal: ours takes its place where the default action came back. */
+  followSignals(): void;
   /** Registers the calling thread's isolate: its code is followed from here on, it is sampled while the profiler runs. Idempotent. */
   join(name: string, threadId: number): boolean;
   /** Gives the thread of Node's `threadId` the name that it will have in the next slices. */
@@ -151,6 +155,17 @@ export function platformSupported(): boolean {
 }
 
 /**
+ * Where the binary usually is: this checkout's build, or the prebuild for this libc. node-gyp-build knows more places and other runtimes, and takes a millisecond of the
+ * starting thread to load and to look; it is asked when there is nothing here.
+ */
+function usualBinary(): string | undefined {
+  const libc = process.env.LIBC || (existsSync('/etc/alpine-release') ? 'musl' : 'glibc');
+  const built = join(packageRoot, 'build', 'Release', 'strobe.node');
+  const prebuilt = join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`, `strobe.${libc}.node`);
+  return [...(process.env.PREBUILDS_ONLY ? [] : [built]), prebuilt].find((file) => existsSync(file));
+}
+
+/**
  * The addon of this thread.
  * @throws StrobeError ERR_UNSUPPORTED_PLATFORM, ERR_BINARY_NOT_FOUND, ERR_BINARY_MISMATCH
  */
@@ -167,8 +182,16 @@ export function loadNative(): NativeAddon {
   try {
     // STROBE_BINARY: a binary built elsewhere (sanitizers, a debugger's build).
     const chosen = process.env.STROBE_BINARY;
-    loaded = (chosen ? require(chosen) : require('node-gyp-build')(packageRoot)) as NativeAddon;
+    const file = chosen ?? usualBinary();
+    loaded = (file ? require(file) : require('node-gyp-build')(packageRoot)) as NativeAddon;
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ERR_DLOPEN_DISABLED') {
+      throw new StrobeError(
+        'ERR_UNSUPPORTED_RUNTIME',
+        "this Node refuses native addons, which strobe's engine is: start it with --allow-addons",
+        { cause },
+      );
+    }
     const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
     const hasSources = existsSync(join(packageRoot, 'CMakeLists.txt'));
     throw new StrobeError(

@@ -10,6 +10,7 @@
 //   STROBE_ENABLED          0: the preload does nothing
 //
 // `child_process.fork` and NODE_OPTIONS hand the preload to children: STROBE_OWNER_PID, set by the process that starts, tells them to stay inert.
+// Under `strobe run` there may be no such ancestor: see profiler/run-request.ts.
 
 import { isMainThread, threadId } from 'node:worker_threads';
 import { StrobeError } from './errors';
@@ -17,13 +18,8 @@ import { type FileExporterOptions, fileExporter } from './export/file';
 import { loadNative } from './native';
 import type { StartOptions } from './profiler/options';
 import { startProfiler } from './profiler/profiler';
-import { threadName } from './profiler/threads';
-
-/** What `strobe run` asks of the process that it starts (STROBE_RUN, JSON). */
-export interface RunRequest {
-  dir: string;
-  windows: boolean;
-}
+import { claim, runRequest } from './profiler/run-request';
+import { followWorkers, threadName } from './profiler/threads';
 
 function number(name: string): number | undefined {
   const text = process.env[name];
@@ -45,8 +41,8 @@ function tags(): Record<string, string> {
 }
 
 function exporter(isOwner: boolean): FileExporterOptions {
-  if (process.env.STROBE_RUN) {
-    const request = JSON.parse(process.env.STROBE_RUN) as RunRequest;
+  const request = runRequest();
+  if (request) {
     // A followed child must not write over the files of the process that it comes from.
     return { dir: request.dir, write: request.windows ? 'both' : 'run', names: isOwner ? 'plain' : 'unique' };
   }
@@ -59,7 +55,7 @@ function startHere(isOwner: boolean): void {
     windowSeconds: number('STROBE_WINDOW_SECONDS'),
     maxDepth: number('STROBE_MAX_DEPTH'),
     appName: process.env.STROBE_APP_NAME,
-    tags: tags(),
+    tags: runRequest()?.tags ?? tags(),
     exporters: [fileExporter(exporter(isOwner))],
   };
   for (const key of Object.keys(options)) if (options[key] === undefined) delete options[key];
@@ -69,10 +65,14 @@ function startHere(isOwner: boolean): void {
 function register(): void {
   if (process.env.STROBE_ENABLED === '0') return;
   if (!isMainThread) {
-    loadNative().join(threadName(), threadId);
+    const native = loadNative();
+    native.join(threadName(), threadId);
+    followWorkers(native);
     return;
   }
-  const owner = process.env.STROBE_OWNER_PID;
+  const request = runRequest();
+  const known = process.env.STROBE_OWNER_PID;
+  const owner = request ? claim(request, known) : known;
   const isOwner = owner === undefined || owner === String(process.pid);
   if (!isOwner && process.env.STROBE_FOLLOW_CHILDREN !== '1') return;
   startHere(isOwner);

@@ -27,7 +27,8 @@ bool KeepPending(const Registers& registers, bool runnable, const v8api::SampleI
 }  // namespace
 
 CaptureResult Capture(ThreadState* state, const Registers& registers, bool runnable) {
-  if (!state->armed.load(std::memory_order_relaxed)) {
+  // Pairs with the release in Profiler::Arm: who sees the thread armed sees the CPU that it starts from.
+  if (!state->armed.load(std::memory_order_acquire)) {
     state->pending.store(0, std::memory_order_release);
     return CaptureResult::kDisarmed;
   }

@@ -5,6 +5,9 @@
 // Why a real-time signal and not SIGPROF: V8 installs its own SIGPROF handler over ours while an inspector profile runs, and leaves SIG_DFL behind,
 // whose default action ends the process.
 #include <errno.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
@@ -24,6 +27,29 @@ std::atomic<pid_t> g_pid{0};  // 0 in a forked child: nothing is ours any more
 
 // Reads two bytes of code at `pc`, which is mapped: it was just executed. Bytes before it are read only within the same page.
 #if defined(__x86_64__)
+
+// On CPUs with protection keys the kernel enters a handler with access to key 0 only, and V8 11 gives its WebAssembly code a key of its own: reading the
+// instruction at such a pc would fault. Access (not writing) is allowed for the handler's time; returning from the signal restores the register.
+std::atomic<bool> g_has_protection_keys{false};
+
+void FindProtectionKeys() {
+  constexpr unsigned kStructuredFeatures = 7;
+  constexpr unsigned kOsPke = 1u << 4;  // ECX: the system has switched protection keys on
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  if (__get_cpuid_count(kStructuredFeatures, 0, &a, &b, &c, &d) != 0) g_has_protection_keys.store((c & kOsPke) != 0);
+}
+
+void AllowReading() {
+  if (!g_has_protection_keys.load(std::memory_order_relaxed)) return;
+  uint32_t rights;
+  uint32_t zero;
+  __asm__ volatile(".byte 0x0f,0x01,0xee" : "=a"(rights), "=d"(zero) : "c"(0));  // rdpkru
+  rights &= 0xaaaaaaaa;                                                          // the access-disable bits; write-disable stays
+  __asm__ volatile(".byte 0x0f,0x01,0xef" : : "a"(rights), "c"(0), "d"(0));      // wrpkru
+}
 
 constexpr uint8_t kSyscallInstruction[2] = {0x0f, 0x05};
 
@@ -73,6 +99,9 @@ Registers FromContext(const ucontext_t* context) {
 
 #elif defined(__aarch64__)
 
+void FindProtectionKeys() {}
+void AllowReading() {}
+
 constexpr uint32_t kSvc = 0xd4000001;  // svc #0
 
 bool IsWaitNumber(uint64_t number) {
@@ -119,6 +148,7 @@ Registers FromContext(const ucontext_t* context) {
 void OnSignal(int /*signal*/, siginfo_t* info, void* context) {
   const int saved_errno = errno;
   if (info->si_code == SI_QUEUE && info->si_pid == g_pid.load(std::memory_order_relaxed)) {
+    AllowReading();
     bool runnable = false;
     ThreadState* state = FromToken(reinterpret_cast<uint64_t>(info->si_value.sival_ptr), &runnable);
     if (state != nullptr && state->tid.load(std::memory_order_acquire) == static_cast<int32_t>(syscall(SYS_gettid))) {
@@ -142,10 +172,11 @@ void CollectorDoorbell::Ring(bool urgent) {
 }
 
 int InstallHandler(std::string* error) {
-  if (g_signal.load() != 0) {
+  if (g_signal.load() != 0 && HandlerInPlace()) {
     g_pid.store(getpid());
     return g_signal.load();
   }
+  // The first time, or somebody took the signal: another one then.
   // From the middle of the range: libraries that take real-time signals start at either end.
   for (int offset = 5; offset < 5 + (SIGRTMAX - SIGRTMIN); offset++) {
     const int signal = SIGRTMIN + offset % (SIGRTMAX - SIGRTMIN + 1);
@@ -158,6 +189,7 @@ int InstallHandler(std::string* error) {
     // SA_RESTART: system calls of the application go on; SA_ONSTACK: where the thread has an alternative stack, use it.
     ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     sigemptyset(&ours.sa_mask);
+    FindProtectionKeys();
     g_pid.store(getpid());
     if (sigaction(signal, &ours, nullptr) != 0) continue;
     g_signal.store(signal);

@@ -41,6 +41,8 @@ struct ThreadState {
   std::atomic<uint64_t> handler_ns{0};
   std::atomic<uint64_t> lost_since_taken{0};
   std::atomic<uint64_t> lost_ns_since_taken{0};
+  // CPU behind the last sample when the thread was disarmed; whoever disarms writes it. Shown as `(unsampled)`.
+  std::atomic<uint64_t> unsampled_ns_since_taken{0};
 
   Ring ring;
 };

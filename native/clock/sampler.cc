@@ -2,6 +2,9 @@
 
 #include <signal.h>
 
+#include <cmath>
+#include <system_error>
+
 #include "capture/clocks.h"
 #include "capture/handler.h"
 
@@ -14,14 +17,19 @@ namespace {
 constexpr uint64_t kQuietNs = 100'000'000;
 constexpr uint64_t kQuietPeriods = 5;
 constexpr uint64_t kQuietDivisor = 100;
-// How often the signal's disposition is checked.
-constexpr uint64_t kCheckHandlerNs = 1'000'000'000;
+// The part of a period that a thread must have used since its last sample. It keeps the samples of a busy thread apart (less variance); ticks come so much
+// more often that the rate asked for is met.
+constexpr double kDeadTime = 0.25;
+constexpr uint64_t kLongestGapPeriods = 16;
+// A signal that did not arrive while its thread used so much CPU was swallowed (somebody ignored or waited for it), or the thread blocks it: it is sent
+// again, each time after twice as much, so that a thread that blocks it for months does not fill its queue.
+constexpr uint64_t kPatienceNs = 1'000'000'000;
 
 }  // namespace
 
-void Sampler::Start(double frequency_hz) {
+bool Sampler::Start(double frequency_hz) {
   std::lock_guard<std::mutex> control(control_mutex_);
-  if (running_.load()) return;
+  if (running_.load()) return true;
   period_ns_.store(static_cast<uint64_t>(1e9 / frequency_hz));
   signal_taken_.store(false);
   seated_.store(false);
@@ -31,8 +39,14 @@ void Sampler::Start(double frequency_hz) {
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { Run(); });
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error&) {
+    // A limit on threads or memory.
+    running_.store(false);
+  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return running_.load();
 }
 
 void Sampler::Stop() {
@@ -99,46 +113,59 @@ uint32_t Sampler::Random() {
   return random_;
 }
 
-bool Sampler::SleepJittered(uint64_t period_ns) {
-  const uint64_t ns = period_ns / 2 + static_cast<uint64_t>(static_cast<double>(period_ns) * (Random() / 4294967296.0));
-  return seat_.Sleep(ns);
+uint64_t Sampler::RandomGap(uint64_t period_ns) {
+  // Exponential: memoryless, so that where a tick falls says nothing about where the next one will. The mean is what the dead time leaves of a period.
+  const double uniform = (Random() + 1.0) / 4294967297.0;
+  return static_cast<uint64_t>(-std::log(uniform) * static_cast<double>(period_ns) * (1 - kDeadTime));
+}
+
+bool Sampler::SleepToNextTick(uint64_t period_ns) {
+  // The schedule is absolute: what a tick itself takes does not thin out the ticks. Those that were missed meanwhile are one; the gaps have no memory, so
+  // the next one may as well be counted from now.
+  const uint64_t now = capture::MonotonicNowNs();
+  next_tick_ns_ += RandomGap(period_ns) + 1;
+  if (next_tick_ns_ <= now) next_tick_ns_ = now + RandomGap(period_ns) + 1;
+  const uint64_t longest = now + kLongestGapPeriods * period_ns;  // after a pause, or a change of rate
+  if (next_tick_ns_ > longest) next_tick_ns_ = longest;
+  return seat_.Sleep(next_tick_ns_ - now);
 }
 
 void Sampler::Run() {
   seat_.TakeCurrentThread();
   seated_.store(true);
-  random_ ^= static_cast<uint32_t>(capture::MonotonicNowNs()) | 1;
+  random_ ^= static_cast<uint32_t>(capture::MonotonicNowNs());
+  if (random_ == 0) random_ = 1;  // xorshift's one fixed point
   quiet_since_ns_ = capture::MonotonicNowNs();
   used_since_ns_ = 0;
-  uint64_t next_check_ns = quiet_since_ns_ + kCheckHandlerNs;
-  while (running_.load(std::memory_order_relaxed)) {
+  next_tick_ns_ = quiet_since_ns_;
+  while (running_.load()) {
     const uint64_t period_ns = period_ns_.load(std::memory_order_relaxed);
-    const bool kicked = SleepJittered(period_ns);
+    const bool kicked = SleepToNextTick(period_ns);
     wakeups_.fetch_add(1, std::memory_order_relaxed);
     if (kicked) continue;
     const uint64_t now = capture::MonotonicNowNs();
-    if (now >= next_check_ns) {
-      next_check_ns = now + kCheckHandlerNs;
-      if (!capture::HandlerInPlace()) {
-        signal_taken_.store(true);
-        break;
-      }
-    }
-    Tick(period_ns);
+    if (!Tick(period_ns)) break;
     const uint64_t quiet_for = now - quiet_since_ns_;
     if (quiet_for >= kQuietNs && quiet_for >= kQuietPeriods * period_ns) {
       const bool quiet = used_since_ns_ < quiet_for / kQuietDivisor;
       quiet_since_ns_ = now;
       used_since_ns_ = 0;
-      if (quiet) Park(period_ns);
+      if (quiet && !Park(period_ns)) break;
     }
     cpu_ns_.store(cpu_base_ns_ + capture::ThreadCpuNowNs(), std::memory_order_relaxed);
   }
+  seated_.store(false);
   cpu_base_ns_ += capture::ThreadCpuNowNs();
   cpu_ns_.store(cpu_base_ns_, std::memory_order_relaxed);
 }
 
-void Sampler::Tick(uint64_t period_ns) {
+bool Sampler::Tick(uint64_t period_ns) {
+  // Before every round of signals (it costs less than one of them): a signal whose disposition is the default one again would end the process.
+  if (!capture::HandlerInPlace()) {
+    signal_taken_.store(true);
+    return false;
+  }
+  const auto dead_ns = static_cast<uint64_t>(static_cast<double>(period_ns) * kDeadTime);
   std::lock_guard<std::mutex> lock(mutex_);
   for (Entry& entry : entries_) {
     capture::ThreadState* state = entry.state;
@@ -147,26 +174,40 @@ void Sampler::Tick(uint64_t period_ns) {
     used_since_ns_ += cpu > entry.seen_cpu_ns ? cpu - entry.seen_cpu_ns : 0;
     entry.seen_cpu_ns = cpu;
     const uint64_t last = state->last_cpu_ns.load(std::memory_order_relaxed);
-    if (cpu < last + period_ns / 2) continue;
+    if (cpu < last + dead_ns) continue;
     bool runnable = false;
     if (ReadCpuNs(entry.clocked) == cpu) {
-      if (!IsRunnable(entry.clocked)) continue;
+      if (!IsRunnable(&entry.clocked)) continue;
       runnable = true;
     }
     // One signal of ours on its way at a time; a thread that blocks it keeps its CPU for later.
-    if (state->pending.exchange(1, std::memory_order_acq_rel) != 0) continue;
-    if (!SendSample(entry.clocked, capture::MakeToken(state->index, runnable))) state->pending.store(0, std::memory_order_release);
+    if (state->pending.exchange(1, std::memory_order_acq_rel) != 0) {
+      if (cpu < entry.sent_cpu_ns + entry.patience_ns) continue;
+      entry.patience_ns *= 2;
+    } else {
+      entry.patience_ns = kPatienceNs;
+    }
+    entry.sent_cpu_ns = cpu;
+    if (const int refused = SendSample(entry.clocked, capture::MakeToken(state->index, runnable)); refused != 0) {
+      state->pending.store(0, std::memory_order_release);
+      refused_errno_.store(refused, std::memory_order_relaxed);
+      refused_.fetch_add(1, std::memory_order_relaxed);
+    } else {
+      refused_.store(0, std::memory_order_relaxed);
+    }
   }
+  return true;
 }
 
-void Sampler::Park(uint64_t period_ns) {
+bool Sampler::Park(uint64_t period_ns) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     for (Entry& entry : entries_) {
-      // 0.5 to 1.5 periods of CPU from now.
-      const uint64_t cpu_ns = period_ns / 2 + static_cast<uint64_t>(static_cast<double>(period_ns) * (Random() / 4294967296.0));
+      const auto cpu_ns = static_cast<uint64_t>(static_cast<double>(period_ns) * kDeadTime) + RandomGap(period_ns);
       // Without a timer on every thread nobody would wake the sampler: it stays awake.
-      if (!seat_.ArmWake(&entry.clocked, cpu_ns)) return;
+      if (seat_.ArmWake(&entry.clocked, cpu_ns)) continue;
+      for (Entry& armed : entries_) seat_.DisarmWake(&armed.clocked);
+      return true;
     }
   }
   if (running_.load()) seat_.Sleep(0);
@@ -176,9 +217,9 @@ void Sampler::Park(uint64_t period_ns) {
     for (Entry& entry : entries_) seat_.DisarmWake(&entry.clocked);
   }
   // The thread that woke us runs now, at a random amount of its CPU: a fair moment for a sample.
-  Tick(period_ns);
   quiet_since_ns_ = capture::MonotonicNowNs();
   used_since_ns_ = 0;
+  return Tick(period_ns);
 }
 
 }  // namespace strobe::clock

@@ -1,9 +1,11 @@
 // The clock: one thread that decides which threads are sampled now.
 //
-// It sleeps a jittered period (0.5 to 1.5 of it: a fixed one beats against periodic work), then looks at each registered thread. A thread is sampled when
-// it used at least half a period of CPU since its last sample AND is running now (two reads of its CPU clock differ) or ready to run (state R). The
-// sample's weight is the CPU since the last one, measured by the handler, so totals are conserved whatever the gate decides. A thread that used CPU and
-// went to sleep is not woken: its CPU waits for its next running sample.
+// Its ticks are a Poisson process: exponential gaps, memoryless. A jittered period (0.5 to 1.5 of it) was biased on programs whose bursts are about as
+// long as the period: it read 51/37/13 for a true 60/30/10 in bursts of one period, because two ticks never fall close together (docs/clock.md).
+// At a tick it looks at each registered thread. A thread is sampled when it used at least a quarter of a period of CPU since its last sample AND is running
+// now (two reads of its CPU clock differ) or ready to run (state R). The quarter is counted in CPU time, like the weight, so it favours no part of a burst.
+// The sample's weight is the CPU since the last one, measured by the handler, so totals are conserved whatever the gate decides. A thread that used CPU
+// and went to sleep is not woken: its CPU waits for its next running sample.
 //
 // Parking: when all threads together used less than 1 % of a CPU for a while, the sampler arms a CPU timer on each thread and sleeps without limit; the
 // first thread to use about a period of CPU wakes it. The amount is random, so that a program's first work after a pause is not always met at one spot.
@@ -25,7 +27,8 @@ namespace strobe::clock {
 
 class Sampler {
  public:
-  void Start(double frequency_hz);
+  // False when no thread can be made.
+  bool Start(double frequency_hz);
   // Stops and joins the sampler thread; no signal is sent afterwards. Idempotent.
   void Stop();
   bool running() const { return running_.load(); }
@@ -41,19 +44,26 @@ class Sampler {
   uint64_t cpu_ns() const { return cpu_ns_.load(std::memory_order_relaxed); }
   // Somebody else took the signal: sampling stopped, so that it can't kill the process.
   bool signal_taken() const { return signal_taken_.load(); }
+  // How many signals the kernel refused since the last one that it took, and its last errno.
+  uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
+  int refused_errno() const { return refused_errno_.load(std::memory_order_relaxed); }
 
  private:
   struct Entry {
     capture::ThreadState* state = nullptr;
     ClockedThread clocked;
     uint64_t seen_cpu_ns = 0;  // at the last tick
+    uint64_t sent_cpu_ns = 0;  // CPU at the last signal
+    uint64_t patience_ns = 0;  // how much more CPU until a signal that has not arrived is sent again
   };
 
   void Run();
   void Kick();
-  void Tick(uint64_t period_ns);
-  void Park(uint64_t period_ns);
-  bool SleepJittered(uint64_t period_ns);
+  // False when the signal was taken.
+  bool Tick(uint64_t period_ns);
+  bool Park(uint64_t period_ns);
+  bool SleepToNextTick(uint64_t period_ns);
+  uint64_t RandomGap(uint64_t period_ns);
   uint32_t Random();
 
   std::mutex mutex_;  // entries_; never held while sleeping
@@ -64,11 +74,14 @@ class Sampler {
   std::atomic<bool> seated_{false};
   std::atomic<bool> running_{false};
   std::atomic<bool> signal_taken_{false};
+  std::atomic<uint64_t> refused_{0};
+  std::atomic<int> refused_errno_{0};
   std::atomic<uint64_t> period_ns_{10'000'000};
   std::atomic<uint64_t> wakeups_{0};
   std::atomic<uint64_t> cpu_ns_{0};
   uint64_t cpu_base_ns_ = 0;  // of earlier sampler threads
   uint32_t random_ = 0x9e3779b9;
+  uint64_t next_tick_ns_ = 0;
   // Since the last decision whether to park.
   uint64_t quiet_since_ns_ = 0;
   uint64_t used_since_ns_ = 0;

@@ -11,21 +11,22 @@ namespace strobe::clock {
 struct ClockedThread {
   int32_t tid = 0;
   int cpu_clock = 0;  // clockid_t of its CPU clock, readable from any thread
-  int stat_fd = -1;   // /proc/self/task/TID/stat, kept open
+  int stat_fd = -1;   // /proc/self/task/TID/stat, kept open; -1: could not be opened, tried again when needed
   int wake_timer = -1;
 };
 
+// False when the thread's clock can't be read.
 bool OpenClockedThread(int32_t tid, ClockedThread* thread);
 void CloseClockedThread(ClockedThread* thread);
 
 // CPU of the thread, nanoseconds; 0 when it is gone. Advances between two reads only while the thread is on a CPU.
 uint64_t ReadCpuNs(const ClockedThread& thread);
 
-// Running or ready to run by the kernel's word (state R).
-bool IsRunnable(const ClockedThread& thread);
+// Running or ready to run by the kernel's word (state R). False when the kernel's file can't be read.
+bool IsRunnable(ClockedThread* thread);
 
-// Sends the sample signal with `token`. False when the kernel refused (the thread is gone, or its queue is full).
-bool SendSample(const ClockedThread& thread, uint64_t token);
+// Sends the sample signal with `token`. 0, or the errno with which the kernel refused (the thread is gone, the user's signal queue is full, a filter).
+int SendSample(const ClockedThread& thread, uint64_t token);
 
 // The sampler thread's own seat: prepares its signal mask and timer slack.
 class Seat {
@@ -34,13 +35,14 @@ class Seat {
   void TakeCurrentThread();
   // Sleeps for `ns`, or without limit when `ns` is 0. Returns true when woken (by Kick or by a wake timer), false when the time is over.
   bool Sleep(uint64_t ns);
-  // Ends the current or the next sleep. Any thread.
+  // Ends the current or the next sleep. Any thread; works with a full signal queue.
   void Kick();
   // Arms the thread's wake timer: one wake-up of this seat when the thread has used `cpu_ns` more CPU. It fires only when CPU is used.
   bool ArmWake(ClockedThread* thread, uint64_t cpu_ns);
   void DisarmWake(ClockedThread* thread);
 
  private:
+  static void AskForLowLatency();
   int32_t tid_ = 0;
 };
 

@@ -1,5 +1,5 @@
-// Tests of capture/capture.h and handler.h: what one sample's record holds, that CPU is neither lost nor inherited, when a sample is kept for later, and
-// that the signal handler answers to our signals only.
+// Tests of capture/capture.h and handler.h: what one sample's record holds, that CPU is neither lost nor inherited, when a sample is kept
+// for later, and that the signal handler answers to our signals only.
 //
 // GetStackSample is a fake: the "isolate" is a script that says which stack it finds.
 #include "capture/capture.h"
@@ -43,7 +43,8 @@ struct FakeIsolate {
   std::atomic<uint64_t>* bump = nullptr;  // a code event published while the stack is read
 };
 
-void FakeGetStackSample(v8api::Isolate* isolate, const v8api::RegisterState& registers, void** frames, size_t limit, v8api::SampleInfo* info) {
+void FakeGetStackSample(v8api::Isolate* isolate, const v8api::RegisterState& registers, void** frames, size_t limit,
+                        v8api::SampleInfo* info) {
   auto* fake = static_cast<FakeIsolate*>(isolate);
   const size_t wanted = fake->frames.load(std::memory_order_relaxed);
   const size_t count = wanted < limit ? wanted : limit;
@@ -345,8 +346,8 @@ TEST(capture_with_a_reader_on_another_thread) {
       weights += sample.record.weight_ns;
       const uint64_t attempt = sample.record.pc - 1;
       const uint64_t depth = attempt % 21;
-      wrong += sample.record.pc > last_pc && sample.record.code_events == attempt + 1 && sample.frames.size() == (depth < 16 ? depth : 16) &&
-                       sample.record.flags == (depth > 16 ? kTruncated : 0)
+      wrong += sample.record.pc > last_pc && sample.record.code_events == attempt + 1 &&
+                       sample.frames.size() == (depth < 16 ? depth : 16) && sample.record.flags == (depth > 16 ? kTruncated : 0)
                    ? 0
                    : 1;
       last_pc = sample.record.pc;
@@ -588,8 +589,8 @@ TEST(capture_signal_in_place_is_noticed) {
   CHECK(HandlerInPlace());
 }
 
-// A second start after the signal was taken: what InstallHandler returns is about to be sent, so it must be ours (or 0). In a child: the handler's place
-// is the process's.
+// A second start after the signal was taken: what InstallHandler returns is about to be sent, so it must be ours (or 0). In a child: the
+// handler's place is the process's.
 TEST(capture_signal_install_after_it_was_taken) {
   if (!Install()) return;
   const pid_t child = fork();
@@ -612,7 +613,11 @@ TEST(capture_signal_at_a_real_wait_is_kept_pending) {
   sem_t semaphore;
   sem_init(&semaphore, 0, 0);
   const std::vector<std::pair<const char*, std::function<void()>>> waits = {
-      {"nanosleep", [] { timespec nap{1, 0}; nanosleep(&nap, nullptr); }},
+      {"nanosleep",
+       [] {
+         timespec nap{1, 0};
+         nanosleep(&nap, nullptr);
+       }},
       {"poll", [] { poll(nullptr, 0, 1000); }},
       {"sem_timedwait",
        [&semaphore] {

@@ -1,5 +1,5 @@
-// Tests of v8/code_events.h: events come out complete and in order over many chunks, up to the number asked for and not beyond, while other threads write;
-// each isolate's events reach its own queue; and a failed allocation becomes a reset, not a silent hole.
+// Tests of v8/code_events.h: events come out complete and in order over many chunks, up to the number asked for and not beyond, while other
+// threads write; each isolate's events reach its own queue; and a failed allocation becomes a reset, not a silent hole.
 #include "v8/code_events.h"
 
 #include <stdlib.h>
@@ -247,7 +247,8 @@ TEST(code_events_of_two_isolates) {
   v8api::JitCodeEvent removed = Event(&isolates[0], v8api::JitCodeEvent::kRemoved, 0x1000);
   handler(&removed);
   // Line information and types that V8 may add are not events of ours.
-  for (const int32_t type : {v8api::JitCodeEvent::kAddLinePosInfo, v8api::JitCodeEvent::kStartLineInfo, v8api::JitCodeEvent::kEndLineInfo}) {
+  for (const int32_t type :
+       {v8api::JitCodeEvent::kAddLinePosInfo, v8api::JitCodeEvent::kStartLineInfo, v8api::JitCodeEvent::kEndLineInfo}) {
     v8api::JitCodeEvent line = Event(&isolates[0], type, 0x1000);
     handler(&line);
   }
@@ -317,7 +318,7 @@ TEST(code_events_long_names_are_cut) {
 
 TEST(code_events_table_of_isolates_fills_and_empties) {
   const v8api::Symbols symbols = FakeSymbols();
-  constexpr size_t kMost = 1024;
+  constexpr size_t kMost = 4096;
   std::vector<int> isolates(kMost + 1);
   CodeEventQueue queue;
   size_t attached = 0;
@@ -377,8 +378,8 @@ TEST(code_events_attach_and_detach_while_others_write) {
 
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // a sanitizer's own memory would meet the limit
 
-// In a child whose address space is full: pushes until malloc fails, then gives memory back. Returns the child's exit code: the number of the check that
-// failed, 0 for none.
+// In a child whose address space is full: pushes until malloc fails, then gives memory back. Returns the child's exit code: the number of
+// the check that failed, 0 for none.
 int OutOfMemory() {
   auto* queue = new CodeEventQueue;
   static char name[4096];
@@ -391,7 +392,7 @@ int OutOfMemory() {
   // What malloc still has in its heap.
   std::vector<void*> hoard;
   hoard.reserve(1 << 16);
-  for (size_t size = 64 * 1024; size >= 16; size /= 2) {
+  for (size_t size = 64 * 4096; size >= 16; size /= 2) {
     for (void* block; hoard.size() < hoard.capacity() && (block = malloc(size)) != nullptr;) hoard.push_back(block);
   }
   // Pushes while nothing can be allocated: events that fit the chunk, then resets (small enough for its end), then nothing.

@@ -1,5 +1,5 @@
-// Tests of v8/code_map.h: which function an address belongs to after any sequence of additions, overlaps, moves and removals (compared with a simple model),
-// the bound's second chance, and the interning of functions.
+// Tests of v8/code_map.h: which function an address belongs to after any sequence of additions, overlaps, moves and removals (compared with
+// a simple model), the bound's second chance, and the interning of functions.
 #include "v8/code_map.h"
 
 #include <map>
@@ -66,11 +66,16 @@ TEST(code_map_overlap_evicts) {
     std::vector<std::string> left;  // of a [100,200) b [200,300) c [300,400)
   };
   const std::vector<Case> cases = {
-      {"same place", 0x200, 0x100, {"a", "c"}},     {"shorter at the same start", 0x200, 1, {"a", "c"}},
-      {"inside one", 0x240, 0x10, {"a", "c"}},      {"first byte of one", 0x1ff, 1, {"b", "c"}},
-      {"end of one", 0x3ff, 0x100, {"a", "b"}},     {"start of one", 0xf0, 0x11, {"b", "c"}},
-      {"across a border", 0x2ff, 2, {"a"}},         {"covers all", 0x0, 0x1000, {}},
-      {"covers one and parts", 0x180, 0x200, {}},   {"touches only", 0x400, 0x10, {"a", "b", "c"}},
+      {"same place", 0x200, 0x100, {"a", "c"}},
+      {"shorter at the same start", 0x200, 1, {"a", "c"}},
+      {"inside one", 0x240, 0x10, {"a", "c"}},
+      {"first byte of one", 0x1ff, 1, {"b", "c"}},
+      {"end of one", 0x3ff, 0x100, {"a", "b"}},
+      {"start of one", 0xf0, 0x11, {"b", "c"}},
+      {"across a border", 0x2ff, 2, {"a"}},
+      {"covers all", 0x0, 0x1000, {}},
+      {"covers one and parts", 0x180, 0x200, {}},
+      {"touches only", 0x400, 0x10, {"a", "b", "c"}},
       {"ends where one starts", 0x80, 0x80, {"a", "b", "c"}},
   };
   for (const Case& one : cases) {
@@ -127,8 +132,8 @@ TEST(code_map_move) {
   CHECK_EQ(map.size(), 1);
 }
 
-// V8 moved something that the map doesn't know (dropped by the bound, or by a reset) to where the map has an entry: that entry's code is gone.
-// "Their addresses become unresolved, never wrong."
+// V8 moved something that the map doesn't know (dropped by the bound, or by a reset) to where the map has an entry: that entry's code is
+// gone. "Their addresses become unresolved, never wrong."
 TEST(code_map_move_of_unknown_over_a_known_entry) {
   CodeMap map;
   map.Add(0x2000, 0x100, Make("dead"), false);

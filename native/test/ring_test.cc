@@ -1,5 +1,5 @@
-// Tests of capture/ring.h: records come out byte for byte and in order across every wrap, a full ring refuses without changing anything, and a reader
-// on another thread sees whole records only, with everything that was not stored known to the writer.
+// Tests of capture/ring.h: records come out byte for byte and in order across every wrap, a full ring refuses without changing anything,
+// and a reader on another thread sees whole records only, with everything that was not stored known to the writer.
 #include "capture/ring.h"
 
 #include <atomic>

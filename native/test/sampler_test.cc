@@ -1,8 +1,8 @@
-// Tests of clock/sampler.h with the real thread, the real signal and a fake GetStackSample: busy threads are sampled for the CPU they used, sleeping ones
-// not at all, an idle process lets the sampler sleep, and threads may come, go and be removed at any moment.
+// Tests of clock/sampler.h with the real thread, the real signal and a fake GetStackSample: busy threads are sampled for the CPU they used,
+// sleeping ones not at all, an idle process lets the sampler sleep, and threads may come, go and be removed at any moment.
 //
-// Contract: ratios to the threads' own clocks, measured until there is enough CPU to measure; a loaded machine takes longer, it doesn't fail.
-// Not under ThreadSanitizer: it delivers signals when it likes.
+// Contract: ratios to the threads' own clocks, measured until there is enough CPU to measure; a loaded machine takes longer, it doesn't
+// fail. Not under ThreadSanitizer: it delivers signals when it likes.
 #if !defined(__SANITIZE_THREAD__)
 
 #include "clock/sampler.h"
@@ -461,7 +461,20 @@ TEST(sampler_stops_when_the_signal_is_taken) {
   sampler.Stop();
 }
 
-// The disposition goes to default while the sampler is parked, minutes after its last look at it: the first signal after the pause would end the process.
+// A signal that never arrived (somebody had taken it) leaves the thread marked as having one on its way: a new start must sample it all the
+// same.
+TEST(sampler_samples_again_after_a_swallowed_signal) {
+  if (!Install()) return;
+  Sampler sampler;
+  Worker worker(&sampler, true);
+  worker.state()->pending = 1;
+  sampler.Start(1000);
+  CHECK(Eventually([&] { return worker.samples() > 20; }));
+  sampler.Stop();
+}
+
+// The disposition goes to default while the sampler is parked, minutes after its last look at it: the first signal after the pause would
+// end the process.
 TEST(sampler_looks_at_the_signal_before_it_samples_after_a_pause) {
   const pid_t child = fork();
   if (!CHECK(child >= 0)) return;

@@ -1,5 +1,5 @@
-// Tests of stack/slice_builder.h and flat_map.h: the trie shares prefixes and keeps counts and weights exactly, a cut leaves an empty builder, and the
-// slice's columns fit together.
+// Tests of stack/slice_builder.h and flat_map.h: the trie shares prefixes and keeps counts and weights exactly, a cut leaves an empty
+// builder, and the slice's columns fit together.
 #include "stack/slice_builder.h"
 
 #include <map>
@@ -17,9 +17,7 @@
 namespace strobe::stack {
 namespace {
 
-v8::FunctionRef Make(const std::string& text) {
-  return std::make_shared<v8::Function>(text, v8::FunctionKind::kJs, v8::FrameRole::kShown);
-}
+v8::FunctionRef Make(const std::string& text) { return std::make_shared<v8::Function>(text, v8::FunctionKind::kJs, v8::FrameRole::kShown); }
 
 // Root first.
 uint32_t Insert(SliceBuilder* builder, const std::vector<Frame>& stack) {
@@ -115,7 +113,8 @@ TEST(slice_equal_samples_share_a_row) {
 TEST(slice_conserves_random_stacks) {
   std::mt19937 random(9);
   std::vector<v8::FunctionRef> functions;
-  for (int i = 0; i < 30; i++) functions.push_back(Make("f" + std::to_string(i % 20) + " /f" + std::to_string(i % 3) + ".js:" + std::to_string(i) + ":1"));
+  for (int i = 0; i < 30; i++)
+    functions.push_back(Make("f" + std::to_string(i % 20) + " /f" + std::to_string(i % 3) + ".js:" + std::to_string(i) + ":1"));
   SliceBuilder builder;
   using Path = std::vector<std::tuple<const v8::Function*, uint32_t, uint32_t>>;
   std::map<std::tuple<Path, uint32_t, uint8_t>, std::pair<uint64_t, double>> model;
@@ -151,7 +150,8 @@ TEST(slice_conserves_random_stacks) {
   for (size_t row = 0; row < slice->sample_node.size(); row++) {
     const Path& path = path_of[slice->sample_node[row]];
     const auto found = model.find({path, static_cast<uint32_t>(slice->threads[slice->sample_thread[row]].tid), slice->sample_mode[row]});
-    if (found == model.end() || found->second.first != slice->sample_count[row] || found->second.second != slice->sample_weight_ns[row]) wrong++;
+    if (found == model.end() || found->second.first != slice->sample_count[row] || found->second.second != slice->sample_weight_ns[row])
+      wrong++;
     // The columns tell the same path, leaf to root.
     uint32_t node = slice->sample_node[row];
     for (size_t i = path.size(); i-- > 0; node = slice->node_parent[node]) {
@@ -160,8 +160,8 @@ TEST(slice_conserves_random_stacks) {
       const uint32_t index = slice->frame_function[frame];
       auto* named = const_cast<v8::Function*>(function);
       if (slice->frame_line[frame] != line || slice->frame_column[frame] != column ||
-          slice->strings[slice->function_name[index]] != named->name().name || slice->strings[slice->function_file[index]] != named->name().file ||
-          slice->function_line[index] != named->name().line) {
+          slice->strings[slice->function_name[index]] != named->name().name ||
+          slice->strings[slice->function_file[index]] != named->name().file || slice->function_line[index] != named->name().line) {
         wrong++;
       }
     }
@@ -220,9 +220,9 @@ TEST(slice_functions_by_identity_strings_by_content) {
 TEST(slice_positions_beyond_16_bits) {
   SliceBuilder builder;
   const v8::FunctionRef function = Make("min /bundle.js:1:1");
-  const std::vector<std::pair<uint32_t, uint32_t>> places = {{0, 0},      {0, 1},          {1, 0},      {1, 1},          {1, 65536},      {1, 65537},
-                                                            {65537, 1},  {65536, 0},      {0, 65536},  {1, 1 << 20},    {1, 0xffffffff}, {0xffffffff, 1},
-                                                            {1, 131073}, {131073, 65537}, {2, 131073}, {0xfffffffe, 0}};
+  const std::vector<std::pair<uint32_t, uint32_t>> places = {
+      {0, 0},     {0, 1},       {1, 0},          {1, 1},          {1, 65536},  {1, 65537},      {65537, 1},  {65536, 0},
+      {0, 65536}, {1, 1 << 20}, {1, 0xffffffff}, {0xffffffff, 1}, {1, 131073}, {131073, 65537}, {2, 131073}, {0xfffffffe, 0}};
   std::set<uint32_t> nodes;
   for (const auto& [line, column] : places) nodes.insert(Insert(&builder, {{function, line, column}}));
   CHECK_EQ(nodes.size(), places.size());

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "capture/capture.h"
 #include "capture/clocks.h"
 
 namespace strobe::v8 {
@@ -15,7 +16,7 @@ constexpr uint32_t kChunkBytes = 64 * 1024;
 constexpr size_t kMaxNameBytes = 4096;
 constexpr uint64_t kTimedEvery = 32;
 
-constexpr uint32_t kMaxIsolates = 1024;
+constexpr uint32_t kMaxIsolates = capture::kMaxThreads;
 
 // Isolate -> queue. Slots are taken and given back on the isolates' threads, read by the callback on V8's threads.
 struct IsolateSlot {
@@ -89,9 +90,9 @@ void CodeEventQueue::Push(const CodeEvent& event) {
   }
   const uint64_t count = published_.load(std::memory_order_relaxed);
   if (count % kTimedEvery == 0) {
-    const uint64_t start = capture::MonotonicNowNs();
+    const uint64_t start = capture::ThreadCpuNowNs();
     PushLocked(event);
-    callback_ns.store(callback_ns.load(std::memory_order_relaxed) + (capture::MonotonicNowNs() - start) * kTimedEvery,
+    callback_ns.store(callback_ns.load(std::memory_order_relaxed) + (capture::ThreadCpuNowNs() - start) * kTimedEvery,
                       std::memory_order_relaxed);
   } else {
     PushLocked(event);
@@ -106,7 +107,11 @@ void CodeEventQueue::PushLocked(const CodeEvent& event) {
     if (!Append(reset)) return;  // still no memory; the doubt covers this event too
     in_doubt_ = false;
   }
-  if (!Append(event)) in_doubt_ = true;
+  if (Append(event)) return;
+  // Published at once where it fits what is left of the chunk, so that no sample in between resolves against a map that misses this event.
+  CodeEvent reset;
+  reset.type = CodeEvent::Type::kReset;
+  in_doubt_ = !Append(reset);
 }
 
 bool CodeEventQueue::Append(const CodeEvent& event) {
@@ -126,6 +131,8 @@ bool CodeEventQueue::Append(const CodeEvent& event) {
       tail_->next = fresh;
     }
     tail_ = fresh;
+    // Without samples (the profiler stopped, the clock refused) nobody else would wake the collector, and chunks would pile up.
+    capture::g_doorbell.Ring(true);
   }
   const Header header{size,
                       static_cast<uint8_t>(event.type),
@@ -135,7 +142,7 @@ bool CodeEventQueue::Append(const CodeEvent& event) {
                       event.length_or_new_start};
   uint8_t* at = tail_->bytes + tail_->used;
   std::memcpy(at, &header, sizeof header);
-  std::memcpy(at + sizeof header, event.name.data(), name_length);
+  if (name_length != 0) std::memcpy(at + sizeof header, event.name.data(), name_length);
   tail_->used += size;
   published_.fetch_add(1, std::memory_order_release);
   return true;

@@ -2,8 +2,8 @@
 //
 // Contract
 //   Writer   V8's callback, on the isolate's thread or, during a garbage collection, on one of its helpers; V8 serialises them, a spin flag here makes
-//            sure. It copies the event (start, length, name) into the current chunk and publishes it by raising `published` (release). It calls malloc
-//            for a new chunk, nothing else; it never calls V8.
+//            sure. It copies the event (start, length, name) into the current chunk and publishes it by raising `published` (release). For a new
+//            chunk it calls malloc and wakes the collector; it never calls V8.
 //   Reader   the collector: takes events up to a value of `published` (acquire), frees chunks it is through with.
 //   Order    the handler stores the value of `published` in each sample. Applying exactly that many events before a sample is resolved gives it the map
 //            of its moment.
@@ -20,7 +20,13 @@
 namespace strobe::v8 {
 
 struct CodeEvent {
-  enum class Type : uint8_t { kAdded, kMoved, kRemoved, kReset };
+  enum class Type : uint8_t {
+    kAdded,
+    kMoved,
+    kRemoved,
+    kReset,     // events may be missing before this one: memory ran out
+    kReattach,  // detached before this one, on purpose; V8 announces all code again
+  };
   Type type = Type::kAdded;
   uint8_t code_type = 0;  // v8api::JitCodeEvent::CodeType
   uint64_t start = 0;

@@ -24,17 +24,22 @@ void FunctionTable::Sweep() {
   sweep_at_ = table_.size() * 2 < 4096 ? 4096 : table_.size() * 2;
 }
 
+CodeMap::Entries::iterator CodeMap::Erase(Entries::iterator it) {
+  bytes_ -= Bytes(it->second);
+  return entries_.erase(it);
+}
+
 void CodeMap::EvictOverlaps(uint64_t start, uint64_t end) {
   auto it = entries_.upper_bound(start);
   if (it != entries_.begin()) {
     auto before = std::prev(it);
     if (before->first + before->second.length > start) {
-      entries_.erase(before);
+      Erase(before);
       evicted_by_overlap_++;
     }
   }
   while (it != entries_.end() && it->first < end) {
-    it = entries_.erase(it);
+    it = Erase(it);
     evicted_by_overlap_++;
   }
 }
@@ -42,25 +47,35 @@ void CodeMap::EvictOverlaps(uint64_t start, uint64_t end) {
 void CodeMap::Add(uint64_t start, uint64_t length, FunctionRef function, bool bytecode) {
   if (length == 0) return;
   EvictOverlaps(start, start + length);
-  entries_.insert_or_assign(start, Entry{length, std::move(function), bytecode, true});
-  if (entries_.size() > max_entries_) EnforceBound();
+  Entry entry{length, std::move(function), bytecode, true};
+  bytes_ += Bytes(entry);
+  entries_.insert_or_assign(start, std::move(entry));
+  if (entries_.size() > max_entries_ || bytes_ > max_bytes_) EnforceBound();
 }
 
 void CodeMap::Move(uint64_t from, uint64_t to) {
+  if (from == to) return;
   const auto it = entries_.find(from);
-  if (it == entries_.end() || from == to) return;
-  Entry entry = std::move(it->second);
-  entries_.erase(it);
+  if (it == entries_.end()) {
+    // Something unknown lies at `to` now; what was known there is gone.
+    EvictOverlaps(to, to + 1);
+    return;
+  }
+  Entry entry = it->second;
+  Erase(it);
   EvictOverlaps(to, to + entry.length);
+  bytes_ += Bytes(entry);
   entries_.insert_or_assign(to, std::move(entry));
 }
 
 void CodeMap::Remove(uint64_t start) {
-  entries_.erase(start);
+  const auto it = entries_.find(start);
+  if (it != entries_.end()) Erase(it);
 }
 
 void CodeMap::Clear() {
   entries_.clear();
+  bytes_ = 0;
 }
 
 const CodeMap::Entry* CodeMap::FindExact(uint64_t address, uint64_t* start) {
@@ -88,16 +103,17 @@ void CodeMap::SetAlias(uint64_t copy, uint64_t original, uint64_t length) {
 void CodeMap::EnforceBound() {
   // Second chance: walks on from where the last one stopped, takes the mark off what was touched, drops what was not, until a tenth is free.
   const size_t target = max_entries_ - max_entries_ / 10;
+  const size_t target_bytes = max_bytes_ - max_bytes_ / 10;
   size_t looked = 0;
   const size_t most = entries_.size() * 2;
   auto it = entries_.lower_bound(bound_cursor_);
-  while (entries_.size() > target && looked++ < most) {
+  while ((entries_.size() > target || bytes_ > target_bytes) && !entries_.empty() && looked++ < most) {
     if (it == entries_.end()) it = entries_.begin();
     if (it->second.touched || it->second.function->kind() == FunctionKind::kBuiltin) {
       it->second.touched = false;
       ++it;
     } else {
-      it = entries_.erase(it);
+      it = Erase(it);
       evicted_by_bound_++;
     }
   }

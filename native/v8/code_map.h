@@ -71,7 +71,7 @@ class CodeMap {
     bool touched;
   };
 
-  explicit CodeMap(size_t max_entries = kDefaultMaxEntries) : max_entries_(max_entries) {}
+  explicit CodeMap(size_t max_entries = kDefaultMaxEntries, size_t max_bytes = kDefaultMaxBytes) : max_entries_(max_entries), max_bytes_(max_bytes) {}
 
   void Add(uint64_t start, uint64_t length, FunctionRef function, bool bytecode);
   void Move(uint64_t from, uint64_t to);
@@ -89,16 +89,24 @@ class CodeMap {
   uint64_t evicted_by_overlap() const { return evicted_by_overlap_; }
   uint64_t evicted_by_bound() const { return evicted_by_bound_; }
 
-  // About 150 bytes an entry with its share of names: 60 MB at the bound. The TypeScript compiler has 40,000 entries.
+  // The TypeScript compiler has some 10,000 entries. Names may be 4 KB long (regexps), so bytes are bounded, too: an entry counts kEntryBytes and its name.
   static constexpr size_t kDefaultMaxEntries = 400'000;
+  static constexpr size_t kDefaultMaxBytes = 96 << 20;
+  static constexpr size_t kEntryBytes = 128;
 
  private:
   const Entry* FindExact(uint64_t address, uint64_t* start);
   void EvictOverlaps(uint64_t start, uint64_t end);
   void EnforceBound();
 
-  std::map<uint64_t, Entry> entries_;
+  using Entries = std::map<uint64_t, Entry>;
+  Entries entries_;
+  static size_t Bytes(const Entry& entry) { return kEntryBytes + entry.function->rest().size(); }
+  Entries::iterator Erase(Entries::iterator it);
+
   size_t max_entries_;
+  size_t max_bytes_;
+  size_t bytes_ = 0;
   uint64_t alias_start_ = 0;
   uint64_t alias_length_ = 0;
   uint64_t alias_original_ = 0;

@@ -19,7 +19,7 @@ std::string_view DropTierMark(std::string_view text) {
   const char mark = text[0];
   if (mark != '~' && mark != '^' && mark != '+' && mark != '*') return text;
   text.remove_prefix(1);
-  if (!text.empty() && text[0] == '\'') text.remove_prefix(1);
+  if (!text.empty() && text[0] == '\'' && (mark == '+' || mark == '*')) text.remove_prefix(1);
   return text;
 }
 
@@ -64,25 +64,42 @@ bool TakeNumber(std::string_view* text, uint32_t* number) {
   return true;
 }
 
-// Name and file are joined by one space, and either may contain spaces. A file that Node loads is a path, a URL or node:…; where one of these starts
-// after a space is the border. Otherwise the last space is.
+// Name and file are joined by one space, and either may contain spaces. A file that Node loads is a path, a URL or node:…; where the last one of these
+// starts after a space is the border (a method named 'GET /users' is more common than a folder whose name ends in a space). Otherwise the last space is.
 size_t FindBorder(std::string_view text) {
   if (text.empty()) return std::string_view::npos;
   if (text[0] == ' ') return 0;
-  constexpr std::array<std::string_view, 9> kFileStarts = {" /",        " file:",  " node:",  " http:", " https:",
+  constexpr std::array<std::string_view, 10> kFileStarts = {" /",        " file:",  " node:",  " http:", " https:", " [worker eval]",
                                                            " webpack:", " data:", " evalmachine.", " wasm:"};
   size_t best = std::string_view::npos;
   for (const std::string_view start : kFileStarts) {
-    const size_t at = text.find(start);
-    if (at < best) best = at;
+    const size_t at = text.rfind(start);
+    if (at != std::string_view::npos && (best == std::string_view::npos || at > best)) best = at;
   }
   return best != std::string_view::npos ? best : text.rfind(' ');
+}
+
+// "JS:name-0-liftoff", "JS:name-0-turbofan" -> "name".
+std::string_view WasmFunction(std::string_view text) {
+  if (StartsWith(text, "JS:")) text.remove_prefix(3);
+  for (const std::string_view tier : {std::string_view("-liftoff"), std::string_view("-turbofan")}) {
+    if (text.size() <= tier.size() || text.substr(text.size() - tier.size()) != tier) continue;
+    std::string_view name = text.substr(0, text.size() - tier.size());
+    while (!name.empty() && name.back() >= '0' && name.back() <= '9') name.remove_suffix(1);
+    if (!name.empty() && name.back() == '-') return name.substr(0, name.size() - 1);
+  }
+  return text;
 }
 
 }  // namespace
 
 CodeIdentity IdentifyCode(std::string_view text, uint8_t code_type) {
-  if (code_type == kWasmCodeType) return {FunctionKind::kWasm, FrameRole::kShown, text};
+  if (code_type == kWasmCodeType) return {FunctionKind::kWasm, FrameRole::kShown, WasmFunction(text)};
+  // "RegExp:a+" up to V8 12, "RegExp.> src: 'a+' flags: 'g'" from 13 on (.> compiled, .< bytecode).
+  if (StartsWith(text, "RegExp.")) {
+    const size_t source = text.find("src: '");
+    return {FunctionKind::kRegExp, FrameRole::kShown, source == std::string_view::npos ? text : text.substr(source + 6)};
+  }
   const size_t colon = text.find(':');
   const std::string_view tag = text.substr(0, colon == std::string_view::npos ? 0 : colon);
   const std::string_view rest = colon == std::string_view::npos ? text : text.substr(colon + 1);
@@ -100,8 +117,9 @@ CodeName ParseCodeName(const CodeIdentity& identity) {
   out.role = identity.role;
   std::string_view rest = identity.rest;
   if (identity.kind == FunctionKind::kRegExp) {
+    const size_t flags = rest.rfind("' flags: '");
     out.name = "RegExp: ";
-    out.name += rest;
+    out.name += rest.substr(0, flags);
     return out;
   }
   if (identity.kind != FunctionKind::kJs && identity.kind != FunctionKind::kScript) {

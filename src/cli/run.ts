@@ -4,7 +4,7 @@
 // (register.ts, asked by STROBE_RUN), so it is there however the program ends; this process only reads it.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { ioError, writeFileAtomic } from '../export/atomic';
@@ -14,7 +14,7 @@ import { reportText } from '../formats/report-text';
 import { humanise } from '../formats/units';
 import type { Profile } from '../pprof/schema';
 import { totalsFromComments } from '../pprof/totals';
-import type { RunRequest } from '../register';
+import { PROCESSES, type RunRequest } from '../profiler/run-request';
 import { StatusLine } from './progress';
 import { keyValue, parse, readProfile, runCommand, UsageError } from './usage';
 
@@ -84,7 +84,7 @@ interface Run {
   dir: string;
   hz: number;
   top: number;
-  windows: boolean;
+  followsChildren: boolean;
 }
 
 const REGISTER = resolve(__dirname, '..', 'register.js');
@@ -105,7 +105,9 @@ function plan(argv: string[]): Run | 'help' {
   const labels = values.label.map((text) => keyValue('--label', text));
   const [first, ...args] = program;
   if (first === undefined) {
-    throw new UsageError(isCommand ? 'no command after --; for example: strobe run -- npm test' : 'no script to run; for example: strobe run app.js');
+    throw new UsageError(
+      isCommand ? 'no command after --; for example: strobe run -- npm test' : 'no script to run; for example: strobe run app.js',
+    );
   }
   if (!isCommand) {
     try {
@@ -115,13 +117,13 @@ function plan(argv: string[]): Run | 'help' {
     }
   }
   const dir = resolve(values.out);
-  const request: RunRequest = { dir, windows: window !== undefined };
+  const tags = Object.fromEntries(labels.map(({ key, value }) => [key, value]));
+  const request: RunRequest = { dir, windows: window !== undefined, tags };
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     STROBE_RUN: JSON.stringify(request),
     STROBE_FREQUENCY_HZ: String(hz),
     STROBE_FOLLOW_CHILDREN: values['follow-children'] ? '1' : '0',
-    STROBE_TAGS: labels.map(({ key, value }) => `${key}=${value}`).join(','),
   };
   delete env.STROBE_OWNER_PID;
   delete env.STROBE_ENABLED;
@@ -130,9 +132,8 @@ function plan(argv: string[]): Run | 'help' {
     env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ? `${process.env.NODE_OPTIONS} ` : ''}--require ${quoted(REGISTER)}`;
   }
   const preload = values['follow-children'] ? [] : ['--require', REGISTER];
-  return isCommand
-    ? { command: first, args, env, dir, hz, top, windows: window !== undefined }
-    : { command: process.execPath, args: [...preload, first, ...args], env, dir, hz, top, windows: window !== undefined };
+  const common = { env, dir, hz, top, followsChildren: values['follow-children'] };
+  return isCommand ? { command: first, args, ...common } : { command: process.execPath, args: [...preload, first, ...args], ...common };
 }
 
 interface Ending {
@@ -145,7 +146,7 @@ function runProgram(run: Run): Promise<Ending> {
   return new Promise((done, failed) => {
     const child = spawn(run.command, run.args, { stdio: 'inherit', env: run.env });
     const passOn = (signal: NodeJS.Signals) => {
-      const fromTerminal = signal === 'SIGINT' && process.stdin.isTTY;
+      const fromTerminal = signal === 'SIGINT' && (process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY);
       if (!fromTerminal) child.kill(signal);
     };
     const passed: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
@@ -177,14 +178,36 @@ function costLine(profile: Profile): string {
   );
 }
 
+/** How many Node processes the program started besides the profiled one; the list of them goes. */
+function takeOthers(run: Run): number {
+  const path = join(run.dir, PROCESSES);
+  try {
+    const ids = readFileSync(path, 'utf8').split('\n').filter(Boolean);
+    rmSync(path, { force: true });
+    return ids.length - 1;
+  } catch {
+    return 0; // No Node process, or a directory that is gone.
+  }
+}
+
+function othersLine(run: Run, others: number): string {
+  const processes = `${others} more Node process${others === 1 ? '' : 'es'}`;
+  return run.followsChildren
+    ? `${processes} profiled, each in a file of its own: ${relative(process.cwd(), run.dir) || '.'}/cpu-<time>-<pid>.pb.gz (strobe merge makes one)`
+    : `${processes} ran unprofiled; --follow-children profiles them, too`;
+}
+
 async function summarise(run: Run, ending: Ending, seconds: number): Promise<void> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
+  const others = takeOthers(run);
   const path = join(run.dir, 'cpu.pb.gz');
   const shown = (file: string) => relative(process.cwd(), join(run.dir, file)) || '.';
   if (!existsSync(path)) {
     say(
       `strobe: no profile was written: the program ${ending.signal ? `was ended by ${ending.signal}` : `ended with code ${ending.code}`} ` +
-        (ending.signal === 'SIGKILL' ? 'and had no chance to write it' : 'before the profiler was started, or started no Node process; see the messages above'),
+        (ending.signal
+          ? 'and had no chance to write it'
+          : 'before the profiler was started, or started no Node process; see the messages above'),
     );
     return;
   }
@@ -197,6 +220,7 @@ async function summarise(run: Run, ending: Ending, seconds: number): Promise<voi
   const files = ['cpu.pb.gz', 'report.txt', 'stacks.txt'].map(shown);
   if (existsSync(join(run.dir, 'windows'))) files.push(`${shown('windows')}/ (${readdirSync(join(run.dir, 'windows')).length})`);
   say(`files: ${files.join('  ')}`);
+  if (others > 0) say(othersLine(run, others));
 }
 
 export function runCommandLine(argv: string[]): Promise<number> {
@@ -209,12 +233,18 @@ export function runCommandLine(argv: string[]): Promise<number> {
     try {
       mkdirSync(run.dir, { recursive: true });
       // What an earlier run left would be taken for this one's.
-      for (const old of ['cpu.pb.gz', 'report.txt', 'stacks.txt', 'windows']) rmSync(join(run.dir, old), { recursive: true, force: true });
+      for (const old of ['cpu.pb.gz', 'report.txt', 'stacks.txt', 'windows', PROCESSES])
+        rmSync(join(run.dir, old), { recursive: true, force: true });
     } catch (cause) {
       throw ioError('write to --out', run.dir, cause);
     }
+    // Nobody reads our messages: the program and its exit code are not concerned.
+    process.stderr.on('error', () => undefined);
     const start = Date.now();
-    const status = new StatusLine(process.stderr, () => `strobe: recording at ${run.hz} Hz, ${Math.round((Date.now() - start) / 1000)} s, to ${run.dir}`);
+    const status = new StatusLine(
+      process.stderr,
+      () => `strobe: recording at ${run.hz} Hz, ${Math.round((Date.now() - start) / 1000)} s, to ${run.dir}`,
+    );
     status.start();
     let ending: Ending;
     try {

@@ -9,6 +9,7 @@ import { StrobeError } from '../errors';
 /** What the usual errno values mean to someone who named a path. */
 const REASONS: Record<string, string> = {
   ENOENT: 'no such file or folder',
+  EEXIST: 'a part of the path is not a folder',
   ENOTDIR: 'a part of the path is not a folder',
   EISDIR: 'it is a folder',
   EACCES: 'permission denied',

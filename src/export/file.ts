@@ -1,6 +1,6 @@
 // The file exporter: finished profiles as gzip pprof files in one directory.
 //
-// Names never collide: a window's file carries the start's time, the process id and a number, unless plain names are asked for (`strobe run`, which owns
+// Names never collide: a window's file carries the start's time (to the millisecond), the process id and a number, unless plain names are asked for (`strobe run`, which owns
 // its directory). Files appear whole: they are written under a temporary name and renamed.
 
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
@@ -64,15 +64,20 @@ export function wantsRun(exporter: FileExporter): boolean {
 
 export function fileName(exporter: FileExporter, profile: FinishedProfile): string {
   const number = String(profile.number).padStart(4, '0');
-  if (exporter.names === 'plain') return profile.scope === 'run' ? `${profile.mode}.pb.gz` : join('windows', `${profile.mode}-${number}.pb.gz`);
-  const time = new Date(profile.startUnixMs).toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '');
+  if (exporter.names === 'plain')
+    return profile.scope === 'run' ? `${profile.mode}.pb.gz` : join('windows', `${profile.mode}-${number}.pb.gz`);
+  const time = new Date(profile.startUnixMs).toISOString().replace(/[-:.]/g, '');
   return `${profile.mode}-${time}-${process.pid}${profile.scope === 'run' ? '' : `-${number}`}.pb.gz`;
 }
 
 /** @throws StrobeError ERR_IO */
 export async function writeProfile(exporter: FileExporter, profile: FinishedProfile): Promise<string> {
   const path = join(exporter.dir, fileName(exporter, profile));
-  await mkdir(dirname(path), { recursive: true });
+  try {
+    await mkdir(dirname(path), { recursive: true });
+  } catch (cause) {
+    throw ioError('write', path, cause);
+  }
   await writeFileAtomic(path, profile.bytes);
   return path;
 }

@@ -4,6 +4,7 @@
 // It needs neither the starting thread's event loop nor its JavaScript: it works on while that thread computes, hangs, or waits in its exit listener.
 // Work is done one piece at a time, in order. `finish` (the profiler stops, the process ends) is done once, whoever asks first.
 
+import { writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FinishedProfile } from '../export/exporter';
@@ -11,7 +12,7 @@ import { wantsRun, wantsWindows, writeProfile } from '../export/file';
 import { loadNative, packageVersion, type Slice } from '../native';
 import { encodeGzip } from '../pprof/encode';
 import { totalsToComments } from '../pprof/totals';
-import { COUNTER, type EncoderSetup, type FromEncoder, type ToEncoder } from './protocol';
+import { COUNTER, type EncoderSetup, type FromEncoder, processCpuNs, type ToEncoder } from './protocol';
 import { Subscriber } from './subscriber';
 
 const { options, counters: shared, base } = workerData as EncoderSetup;
@@ -35,9 +36,23 @@ const snapshots = subscribe();
 let windowStartMs = runStartMs;
 let windowNumber = 0;
 let finished = false;
+let ending = false;
 
 function say(message: FromEncoder): void {
   port?.postMessage(message);
+}
+
+/** The starting thread tells it, at most once a minute; a process that ends has no such thread any more: then it is said here, on stderr. */
+function warn(message: string): void {
+  if (!ending && Atomics.load(counters, COUNTER.exiting) === 0) {
+    say({ type: 'warning', message });
+    return;
+  }
+  try {
+    writeSync(2, `strobe: ${message}\n`);
+  } catch {
+    // Nobody reads stderr.
+  }
 }
 
 /** Users know files by path: V8 names ES modules by URL. */
@@ -71,7 +86,7 @@ function costComments(): string[] {
     sampler_ns: since('samplerNs'),
     collector_ns: since('collectorNs'),
     encoder_ns: since('encoderNs'),
-    process_cpu_ns: Math.round(native.processStats().cpuNs - base.cpuNs),
+    process_cpu_ns: processCpuNs() - base.cpuNs,
   });
 }
 
@@ -82,7 +97,7 @@ async function deliver(exporters: typeof windowExporters, profile: FinishedProfi
       Atomics.add(counters, COUNTER.delivered, 1);
     } catch (error) {
       Atomics.add(counters, COUNTER.failed, 1);
-      say({ type: 'warning', message: `a profile could not be delivered: ${(error as Error).message}` });
+      warn(`a profile could not be delivered: ${(error as Error).message}`);
     }
   }
 }
@@ -109,7 +124,11 @@ async function closeWindow(): Promise<void> {
 }
 
 async function finish(): Promise<void> {
-  if (finished) return;
+  if (finished) {
+    // A signal that came later waits for an answer of its own.
+    native.flushed();
+    return;
+  }
   finished = true;
   clearInterval(windowTimer);
   try {
@@ -126,12 +145,15 @@ async function finish(): Promise<void> {
 
 let queue: Promise<void> = Promise.resolve();
 function enqueue(work: () => void | Promise<void>): void {
-  queue = queue.then(work).catch((error) => say({ type: 'warning', message: `the encoder failed: ${(error as Error).stack ?? error}` }));
+  queue = queue.then(work).catch((error) => warn(`the encoder failed: ${(error as Error).stack ?? error}`));
 }
 
 const windowTimer = windows.length > 0 ? setInterval(() => enqueue(closeWindow), options.windowSeconds * 1000) : undefined;
 
-native.attachEncoder((reason) => enqueue(reason === 'flush' ? finish : pull));
+native.attachEncoder((reason) => {
+  if (reason === 'flush') ending = true;
+  enqueue(reason === 'flush' ? finish : pull);
+});
 
 port.on('message', (message: ToEncoder) => {
   if (message.type === 'finish') {

@@ -85,7 +85,8 @@ function near(a: string, b: string): boolean {
 }
 
 export function checkOptions(given: StartOptions = {}): CheckedOptions {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) refuse(`startProfiler takes an object of options, got ${shown(given)}`);
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    refuse(`startProfiler takes an object of options, got ${shown(given)}`);
   for (const key of Object.keys(given)) {
     if ((KNOWN as readonly string[]).includes(key)) continue;
     const meant = KNOWN.find((known) => near(key, known));

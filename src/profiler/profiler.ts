@@ -1,16 +1,19 @@
 // startProfiler and what it returns. One profiler a process; the thread that starts it owns it: it ends with that thread at the latest.
 //
 // On the owner's thread: the start (engine, Worker of the encoder), the calls a user makes, and the exit listener, which waits for the last profile to be
-// written, with a limit. Everything else happens on our own threads.
+// written, with a limit. Everything else happens on our own threads. Until stop() is done an ending process still waits for the last profile: exit() or a
+// signal right behind a stop() that nobody awaits loses nothing.
 
-import { isMainThread, threadId, type Worker } from 'node:worker_threads';
+import { writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { isMainThread, threadId, type Worker } from 'node:worker_threads';
 import { StrobeError, type StrobeErrorCode } from '../errors';
 import { prepareFileExporter } from '../export/file';
 import { loadNative, type NativeAddon, type NativeStats, type StartTimings } from '../native';
+import { beforeExecve } from './execve';
 import { type CheckedOptions, checkFrequency, checkMode, checkOptions, type ProfileMode, type StartOptions } from './options';
-import { COUNTER, COUNTERS, type EncoderSetup, type FromEncoder, type ToEncoder } from './protocol';
-import { followWorkers, OriginalWorker, threadName, unfollowWorkers } from './threads';
+import { COUNTER, COUNTERS, type EncoderSetup, type FromEncoder, processCpuNs, type ToEncoder } from './protocol';
+import { followWorkers, makeEncoder, missedWorkers, threadName, unfollowWorkers } from './threads';
 
 export interface ProfilerStats extends Omit<NativeStats, 'overhead'> {
   delivery: { delivered: number; failed: number; windows: number };
@@ -36,7 +39,9 @@ const ENCODER = join(__dirname, 'encoder.js');
 function asStrobeError(error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ERR_ALREADY_RUNNING') {
-    return new StrobeError(code, 'the profiler is already running in this process; stop() the first one before starting another', { cause: error });
+    return new StrobeError(code, 'the profiler is already running in this process; stop() the first one before starting another', {
+      cause: error,
+    });
   }
   if (code === 'ERR_UNSUPPORTED_RUNTIME') {
     return new StrobeError(
@@ -67,6 +72,7 @@ class RunningProfiler implements Profiler {
   #nextId = 1;
   #stopped: Promise<void> | undefined;
   #onFinished: (() => void) | undefined;
+  #forgetExecve = (): void => {};
   #lastWarningMs = Number.NEGATIVE_INFINITY;
 
   constructor(native: NativeAddon, options: CheckedOptions) {
@@ -75,7 +81,7 @@ class RunningProfiler implements Profiler {
     const shared = new SharedArrayBuffer(COUNTERS * Int32Array.BYTES_PER_ELEMENT);
     this.#counters = new Int32Array(shared);
     this.#base = native.stats().overhead;
-    this.#baseCpuNs = native.processStats().cpuNs;
+    this.#baseCpuNs = processCpuNs();
     let timings: StartTimings;
     try {
       timings = native.start({
@@ -94,10 +100,11 @@ class RunningProfiler implements Profiler {
       // No preloads, no NODE_OPTIONS: nothing of the application's runs in our Worker.
       const { NODE_OPTIONS: _, ...env } = process.env;
       const setup: EncoderSetup = { options, counters: shared, base: { overhead: this.#base, cpuNs: this.#baseCpuNs } };
-      this.#encoder = new OriginalWorker(ENCODER, { name: 'strobe-encoder', workerData: setup, execArgv: [], env });
+      this.#encoder = makeEncoder(ENCODER, { name: 'strobe-encoder', workerData: setup, execArgv: [], env });
     } catch (error) {
       native.stop();
-      throw error;
+      native.release();
+      throw new StrobeError('ERR_UNSUPPORTED_RUNTIME', encoderRefused(error), { cause: error });
     }
     this.#start = { ...timings, encoderNs: Number(process.hrtime.bigint() - before) };
     this.#encoder.on('message', (message: FromEncoder) => this.#onMessage(message));
@@ -106,13 +113,12 @@ class RunningProfiler implements Profiler {
     // After the listeners: adding one refs the Worker's port again.
     this.#encoder.unref();
     followWorkers(native);
-    process.on('exit', this.#onExit);
+    this.#listen();
   }
 
-  snapshot(mode: ProfileMode = this.#options.mode[0] ?? 'cpu'): Promise<Uint8Array> {
-    if (this.#state !== 'running') return Promise.reject(notRunning('snapshot()'));
+  async snapshot(mode: ProfileMode = this.#options.mode[0] ?? 'cpu'): Promise<Uint8Array> {
+    if (this.#state !== 'running') throw notRunning('snapshot()');
     const checked = checkMode(mode);
-    if (!this.#encoderAlive) return Promise.reject(new StrobeError('ERR_NOT_RUNNING', 'snapshot(): the encoder has failed; see the warning'));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
@@ -123,7 +129,8 @@ class RunningProfiler implements Profiler {
   }
 
   setFrequency(frequencyHz: number): void {
-    if (frequencyHz === undefined) throw new StrobeError('ERR_INVALID_OPTION', 'setFrequency takes a number from 1 to 1000 (samples per second of CPU)');
+    if (frequencyHz === undefined)
+      throw new StrobeError('ERR_INVALID_OPTION', 'setFrequency takes a number from 1 to 1000 (samples per second of CPU)');
     const hz = checkFrequency(frequencyHz);
     if (this.#state !== 'running') throw notRunning('setFrequency()');
     this.#native.setFrequency(hz);
@@ -141,7 +148,6 @@ class RunningProfiler implements Profiler {
   async #stop(): Promise<void> {
     if (this.#state !== 'running') return;
     this.#state = 'stopping';
-    process.off('exit', this.#onExit);
     unfollowWorkers();
     this.#native.stop();
     if (this.#encoderAlive) {
@@ -161,30 +167,66 @@ class RunningProfiler implements Profiler {
     }
     this.#lastStats = this.#readStats();
     this.#state = 'stopped';
+    this.#native.release();
+    this.#unlisten();
     this.#failWaiting(notRunning('snapshot()'));
     await this.#encoder.terminate();
   }
 
+  // First of the exit listeners: a later one may throw or call process.exit(). The application's limit of listeners is for its own.
+  #listen(): void {
+    const most = process.getMaxListeners();
+    if (most > 0) process.setMaxListeners(most + 1);
+    process.prependListener('exit', this.#onExit);
+    if (isMainThread) process.on('removeListener', this.#onListenerRemoved);
+    this.#forgetExecve = beforeExecve(() => this.#onExit());
+  }
+
+  #unlisten(): void {
+    this.#forgetExecve();
+    process.off('exit', this.#onExit);
+    process.off('removeListener', this.#onListenerRemoved);
+    const most = process.getMaxListeners();
+    if (most > 1) process.setMaxListeners(most - 1);
+  }
+
+  // process.once('SIGTERM', …) that raises the signal again: the default action is back, and the profile must be kept from it.
+  #onListenerRemoved = (event: string | symbol): void => {
+    if ((event === 'SIGTERM' || event === 'SIGINT') && process.listenerCount(event) === 0) this.#native.followSignals();
+  };
+
   // The process ends: this thread may block now, nobody else needs it.
   #onExit = (): void => {
     if (this.#state === 'stopped') return;
+    const asked = this.#state === 'stopping';
     this.#state = 'stopped';
     this.#native.disarm();
+    Atomics.store(this.#counters, COUNTER.exiting, 1);
     if (this.#encoderAlive) {
-      this.#tell({ type: 'finish' });
-      Atomics.wait(this.#counters, COUNTER.finished, 0, this.#options.exitTimeoutSeconds * 1000);
+      if (!asked) this.#tell({ type: 'finish' });
+      const seconds = this.#options.exitTimeoutSeconds;
+      if (Atomics.wait(this.#counters, COUNTER.finished, 0, seconds * 1000) === 'timed-out') {
+        sayAtExit(`the last profile was not delivered within exitTimeoutSeconds (${seconds})`);
+      }
     }
     // A signal that waited for the same flush ends the process now, with its own status.
-    if (this.#native.pendingSignal() !== 0) Atomics.wait(this.#counters, COUNTER.windows, Atomics.load(this.#counters, COUNTER.windows), 1000);
+    if (this.#native.pendingSignal() !== 0)
+      Atomics.wait(this.#counters, COUNTER.windows, Atomics.load(this.#counters, COUNTER.windows), 1000);
   };
 
   #readStats(): ProfilerStats {
     const native = this.#native.stats();
     const overhead = { ...native.overhead };
     for (const part of Object.keys(overhead) as (keyof typeof overhead)[]) overhead[part] -= this.#base[part];
-    const cpuNs = this.#native.processStats().cpuNs - this.#baseCpuNs;
+    const cpuNs = processCpuNs() - this.#baseCpuNs;
+    const missed = missedWorkers();
+    const workers =
+      missed === 0
+        ? 'on'
+        : `${missed} not sampled: made from a Worker class taken before strobe was imported; import strobe first, or call joinThread() in them`;
     return {
       ...native,
+      features: { ...native.features, workers },
       delivery: {
         delivered: Atomics.load(this.#counters, COUNTER.delivered),
         failed: Atomics.load(this.#counters, COUNTER.failed),
@@ -234,8 +276,13 @@ class RunningProfiler implements Profiler {
     this.#failWaiting(new StrobeError('ERR_NOT_RUNNING', reason));
     this.#onFinished?.();
     if (this.#state !== 'running') return;
-    // Nobody is left to take what is recorded: the clock stops, the application goes on.
-    this.#native.disarm();
+    // Nobody is left to take what is recorded: the profiler stops, the application goes on.
+    this.#lastStats = this.#readStats();
+    this.#state = 'stopped';
+    unfollowWorkers();
+    this.#native.stop();
+    this.#native.release();
+    this.#unlisten();
     this.#warn(`profiling stopped: ${reason}`);
   }
 
@@ -245,6 +292,23 @@ class RunningProfiler implements Profiler {
     this.#lastWarningMs = now;
     process.emitWarning(message, 'StrobeWarning');
   }
+}
+
+/** Nothing asynchronous is done any more when a process ends. */
+function sayAtExit(message: string): void {
+  try {
+    writeSync(2, `strobe: ${message}\n`);
+  } catch {
+    // Nobody reads stderr.
+  }
+}
+
+function encoderRefused(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'ERR_ACCESS_DENIED'
+    ? "Node's permission model refuses the Worker that writes the profiles: add --allow-worker, --allow-addons, --allow-fs-read for strobe's own folder " +
+        'and --allow-fs-write for the folder of the profiles'
+    : `the Worker that writes the profiles could not be started: ${message}`;
 }
 
 function notRunning(what: string): StrobeError {

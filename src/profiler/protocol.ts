@@ -20,6 +20,12 @@ export type FromEncoder =
   | { type: 'warning'; message: string }
   | { type: 'finished' };
 
+/** CPU of the whole process so far, nanoseconds. */
+export function processCpuNs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) * 1000;
+}
+
 /** Indexes into the shared Int32Array. */
 export const COUNTER = {
   /** 0 running, 1 everything is delivered (or failed for good): the exit listener waits for it. */
@@ -27,5 +33,7 @@ export const COUNTER = {
   delivered: 1,
   failed: 2,
   windows: 3,
+  /** 1: the starting thread is in its exit listener and reads no message any more. */
+  exiting: 4,
 } as const;
-export const COUNTERS = 4;
+export const COUNTERS = 5;

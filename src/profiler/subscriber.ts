@@ -1,8 +1,8 @@
 // A subscriber owns one profile in the making. The encoder adds every slice to every subscriber; taking one's profile disturbs no other.
 
+import type { Slice } from '../native';
 import { ProfileBuilder } from '../pprof/builder';
 import type { Profile } from '../pprof/schema';
-import type { Slice } from '../native';
 import type { ProfileMode } from './options';
 
 export class Subscriber {

@@ -1,8 +1,11 @@
 // How Workers join the profile.
 //
 // A Worker that starts while the profiler runs gets one more preload, `join-thread.js`, through its execArgv: it registers the thread's isolate before the
-// Worker's own code runs. For that, `worker_threads.Worker` is replaced by a proxy from start to stop; nothing else of a Worker's options is touched.
-// A Worker that already runs joins by the preload (strobe/register) or by calling joinThread() itself.
+// Worker's own code runs. For that, `worker_threads.Worker` is replaced by a proxy of itself when strobe is imported (modules keep the class that they found:
+// `const { Worker } = require(…)`), which passes everything through while no profiler runs; nothing else of a Worker's options is ever touched.
+// In a Worker that joined, its own Workers are followed, too.
+// A Worker that already runs joins by the preload (strobe/register) or by calling joinThread() itself. One that is made from a class taken before strobe was
+// imported is not sampled: it is counted, and stats().features.workers says so.
 // Our own encoder is made from the original class and never joins.
 
 import { syncBuiltinESMExports } from 'node:module';
@@ -17,7 +20,9 @@ const builtin = require('node:worker_threads') as { Worker: typeof workerThreads
 const original = builtin.Worker;
 let proxy: typeof workerThreads.Worker | undefined;
 
-export const OriginalWorker = original;
+let following: NativeAddon | undefined;
+let missed = 0;
+const followed = new WeakSet<workerThreads.Worker>();
 
 /** The name that Node's inspector shows for a Worker. */
 export function workerName(threadId: number, name: unknown): string {
@@ -39,7 +44,12 @@ function constructWithJoin(inherited: readonly string[], construct: Construct): 
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code !== 'ERR_WORKER_INVALID_EXEC_ARGV') throw error;
-    const refused = new Set(message.slice(message.indexOf(':') + 1).split(',').map((flag) => flag.trim()));
+    const refused = new Set(
+      message
+        .slice(message.indexOf(':') + 1)
+        .split(',')
+        .map((flag) => flag.trim()),
+    );
     try {
       return construct([...inherited.filter((flag) => !refused.has(flag)), ...wanted]);
     } catch (again) {
@@ -50,7 +60,8 @@ function constructWithJoin(inherited: readonly string[], construct: Construct): 
   }
 }
 
-export function followWorkers(native: NativeAddon): void {
+/** Puts the proxy in place; once a thread. */
+export function installWorkerHook(): void {
   if (proxy) return;
   proxy = new Proxy(original, {
     construct(target, args: unknown[], newTarget) {
@@ -58,9 +69,12 @@ export function followWorkers(native: NativeAddon): void {
       const build: Construct = (execArgv) =>
         Reflect.construct(target, execArgv ? [args[0], { ...options, execArgv }] : args, newTarget === proxy ? target : newTarget);
       // Options that are no object are Node's to refuse.
-      if (typeof options !== 'object') return build(undefined);
-      const worker = constructWithJoin(options.execArgv ?? process.execArgv, build);
-      if (options.name) native.nameThread(worker.threadId, workerName(worker.threadId, options.name));
+      if (!following || typeof options !== 'object') return build(undefined);
+      const inherited = options.execArgv ?? process.execArgv;
+      // A Worker's Worker inherits our preload, unless it has execArgv of its own.
+      const worker = Array.isArray(inherited) && !inherited.includes(JOIN) ? constructWithJoin(inherited, build) : build(undefined);
+      followed.add(worker);
+      if (options.name) following.nameThread(worker.threadId, workerName(worker.threadId, options.name));
       return worker;
     },
   });
@@ -68,11 +82,33 @@ export function followWorkers(native: NativeAddon): void {
   syncBuiltinESMExports();
 }
 
+// Node tells of every Worker that this thread makes, from whatever class.
+function onWorker(worker: workerThreads.Worker): void {
+  if (!followed.has(worker)) missed++;
+}
+
+/** How many Workers of this thread started without a chance to join. */
+export function missedWorkers(): number {
+  return missed;
+}
+
+/** From here on Workers of this thread join. */
+export function followWorkers(native: NativeAddon): void {
+  installWorkerHook();
+  if (following) return;
+  following = native;
+  missed = 0;
+  process.on('worker', onWorker);
+}
+
 export function unfollowWorkers(): void {
-  // Somebody may have wrapped ours meanwhile: then it stays, and only adds a preload that does nothing.
-  if (proxy && builtin.Worker === proxy) {
-    builtin.Worker = original;
-    syncBuiltinESMExports();
-  }
-  proxy = undefined;
+  following = undefined;
+  process.off('worker', onWorker);
+}
+
+/** Our own Worker: from the original class, never joins. */
+export function makeEncoder(file: string, options: workerThreads.WorkerOptions): workerThreads.Worker {
+  const worker = new original(file, options);
+  followed.add(worker);
+  return worker;
 }
