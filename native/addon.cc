@@ -1,5 +1,5 @@
-// The Node-API face of the engine: checks argument types, calls the profiler, turns results into objects. No logic. The calls are described in
-// src/native.ts.
+// The Node-API face of the engine: checks argument types, calls the profiler, turns results into objects. No logic. The calls are described
+// in src/native.ts.
 #include <napi.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,9 +18,7 @@ namespace {
 // So many refusals in a row are no passing shortage.
 constexpr uint64_t kRefusedIsOff = 20;
 
-int32_t CurrentTid() {
-  return static_cast<int32_t>(syscall(SYS_gettid));
-}
+int32_t CurrentTid() { return static_cast<int32_t>(syscall(SYS_gettid)); }
 
 // An Error with a `code` of StrobeError's; src/native.ts's callers turn it into one.
 void Throw(Napi::Env env, const char* code, const std::string& message) {
@@ -29,9 +27,7 @@ void Throw(Napi::Env env, const char* code, const std::string& message) {
   error.ThrowAsJavaScriptException();
 }
 
-void ThrowArgument(Napi::Env env, const char* what) {
-  Napi::TypeError::New(env, what).ThrowAsJavaScriptException();
-}
+void ThrowArgument(Napi::Env env, const char* what) { Napi::TypeError::New(env, what).ThrowAsJavaScriptException(); }
 
 // Reads a number property; NaN when it is missing or of another type.
 double Number(const Napi::Object& object, const char* key) {
@@ -82,9 +78,7 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
   return out;
 }
 
-Napi::Value Stop(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), Profiler::Get().Stop());
-}
+Napi::Value Stop(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), Profiler::Get().Stop()); }
 
 Napi::Value Release(const Napi::CallbackInfo& info) {
   Profiler::Get().Release();
@@ -136,9 +130,7 @@ Napi::Value Disarm(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value PendingSignal(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), lifecycle::PendingSignal());
-}
+Napi::Value PendingSignal(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), lifecycle::PendingSignal()); }
 
 Napi::Value AttachEncoder(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -203,7 +195,8 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
     threads.Set(i, thread);
   }
   out.Set("threads", threads);
-  out.Set("effectiveHz", stats.sampled_cpu_ns == 0 ? 0.0 : static_cast<double>(stats.samples) * 1e9 / static_cast<double>(stats.sampled_cpu_ns));
+  out.Set("effectiveHz",
+          stats.sampled_cpu_ns == 0 ? 0.0 : static_cast<double>(stats.samples) * 1e9 / static_cast<double>(stats.sampled_cpu_ns));
   Napi::Object wakeups = Napi::Object::New(env);
   wakeups.Set("sampler", static_cast<double>(stats.sampler_wakeups));
   wakeups.Set("collector", count(c.wakeups));
@@ -219,7 +212,8 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   std::string clock = "on";
   if (stats.signal_taken) clock = "off: the sampling signal was taken by other code";
   if (stats.signals_refused >= kRefusedIsOff) {
-    clock = "off: the kernel refuses signals (errno " + std::to_string(stats.refused_errno) + "): a full signal queue (ulimit -i) or a filter";
+    clock =
+        "off: the kernel refuses signals (errno " + std::to_string(stats.refused_errno) + "): a full signal queue (ulimit -i) or a filter";
   }
   features.Set("clock", clock);
   features.Set("names", c.code_resets.load() == 0 ? "on" : "on, with gaps: memory ran out for code events");

@@ -39,13 +39,9 @@ const v8::FunctionRef& VmFunction(const char* name) {
   return slot;
 }
 
-double UnixMs() {
-  return static_cast<double>(capture::ReadClockNs(CLOCK_REALTIME)) / 1e6;
-}
+double UnixMs() { return static_cast<double>(capture::ReadClockNs(CLOCK_REALTIME)) / 1e6; }
 
-void Bump(std::atomic<uint64_t>* counter, uint64_t by) {
-  counter->fetch_add(by, std::memory_order_relaxed);
-}
+void Bump(std::atomic<uint64_t>* counter, uint64_t by) { counter->fetch_add(by, std::memory_order_relaxed); }
 
 }  // namespace
 
@@ -91,13 +87,9 @@ void Collector::Rename(int32_t node_thread_id, const std::string& name) {
   }
 }
 
-void Collector::Wake() {
-  capture::g_doorbell.Ring(true);
-}
+void Collector::Wake() { capture::g_doorbell.Ring(true); }
 
-void Collector::MarkStart() {
-  slice_start_unix_ms_.store(UnixMs());
-}
+void Collector::MarkStart() { slice_start_unix_ms_.store(UnixMs()); }
 
 bool Collector::CutNow(int timeout_ms) {
   const uint64_t wanted = cuts_wanted_.fetch_add(1) + 1;
@@ -176,7 +168,8 @@ void Collector::Sleep(bool worked) {
   const bool asleep = quiet_rounds_ > kQuietRoundsBeforeSleep && !flushing_;
   auto& word = capture::g_doorbell.word;
   const uint32_t declared = asleep ? capture::CollectorDoorbell::kAsleep : capture::CollectorDoorbell::kNapping;
-  // Declared first, looked after: whoever rings in between either sees the declaration or is seen here (CollectorDoorbell::Ring is the other half).
+  // Declared first, looked after: whoever rings in between either sees the declaration or is seen here (CollectorDoorbell::Ring is the
+  // other half).
   word.exchange(declared, std::memory_order_acq_rel);
   bool waits = cuts_wanted_.load() > cuts_made_;
   if (asleep) {
@@ -256,7 +249,8 @@ bool Collector::DrainThread(SampledThread* thread) {
   const uint64_t unsampled_ns = state->unsampled_ns_since_taken.exchange(0, std::memory_order_relaxed);
   if (unsampled_ns != 0) {
     if (builder_.empty()) builder_since_ns_ = capture::MonotonicNowNs();
-    builder_.AddSample(builder_.Child(builder_.Root(), {VmFunction("(unsampled)")}), ThreadRow(thread), 0, 0, static_cast<double>(unsampled_ns));
+    builder_.AddSample(builder_.Child(builder_.Root(), {VmFunction("(unsampled)")}), ThreadRow(thread), 0, 0,
+                       static_cast<double>(unsampled_ns));
     worked = true;
   }
   return worked;
@@ -320,7 +314,8 @@ bool Collector::ResolveAddress(SampledThread* thread, uint64_t address, bool is_
     if (copy != 0) thread->map.SetAlias(copy, thread->builtins.blob_start, thread->builtins.blob_length);
     entry = thread->map.Find(address, &start);
   }
-  // V8 11 (Node 20) reports the C++ callback that JavaScript was called through (RunMicrotasks, a timer) as a frame of its own: glue between two frames.
+  // V8 11 (Node 20) reports the C++ callback that JavaScript was called through (RunMicrotasks, a timer) as a frame of its own: glue
+  // between two frames.
   if (entry == nullptr) return !is_pc && IsNativeCode(address);
   if (entry->function->role() == v8::FrameRole::kShown) stack_.push_back(entry->function);
   return true;
@@ -333,8 +328,8 @@ uint32_t Collector::ThreadRow(SampledThread* thread) {
 
 void Collector::Resolve(SampledThread* thread, const capture::SampleRecord& record, const uint64_t* frames) {
   stack_.clear();
-  // GetStackSample starts at the caller when the interrupted pc is in compiled code: the pc itself is the leaf then. In native code it resolves to
-  // nothing, in a bytecode handler or another piece of machinery to something skipped: the first frame is the leaf.
+  // GetStackSample starts at the caller when the interrupted pc is in compiled code: the pc itself is the leaf then. In native code it
+  // resolves to nothing, in a bytecode handler or another piece of machinery to something skipped: the first frame is the leaf.
   ResolveAddress(thread, record.pc, true);
   uint64_t unresolved = 0;
   for (uint32_t i = 0; i < record.frame_count; i++) {

@@ -1,15 +1,16 @@
 // The collector: one thread a process that drains every ring, applies code events in order, folds stacks into the trie and cuts slices.
 //
-// Order of a drain, for each sampled thread: (1) read how many code events are published, E; (2) read the ring's head, H; (3) for each sample before H apply
-// the events up to the number that the sample carries, then resolve it; (4) apply events up to E. A sample behind H was written after (2), thus after (1),
-// and V8 publishes no event between a sample's reading of the number and its writing unless it collects garbage, when samples have no frames: such a
-// sample's number is at least E, so no event was applied too early. Hence the map needs no history.
+// Order of a drain, for each sampled thread: (1) read how many code events are published, E; (2) read the ring's head, H; (3) for each
+// sample before H apply the events up to the number that the sample carries, then resolve it; (4) apply events up to E. A sample behind H
+// was written after (2), thus after (1), and V8 publishes no event between a sample's reading of the number and its writing unless it
+// collects garbage, when samples have no frames: such a sample's number is at least E, so no event was applied too early. Hence the map
+// needs no history.
 //
-// Sleep: while samples come it naps and looks again; a handler wakes it early when a ring is half full. After two quiet naps it declares itself asleep,
-// looks once more, and waits without limit until a handler, a request or a signal rings.
+// Sleep: while samples come it naps and looks again; a handler wakes it early when a ring is half full. After two quiet naps it declares
+// itself asleep, looks once more, and waits without limit until a handler, a request or a signal rings.
 //
-// Requests: `CutNow` blocks its caller (the encoder's thread) until a slice holds everything recorded before the call. `Flush` is the last act before a
-// signal ends the process: see lifecycle.h.
+// Requests: `CutNow` blocks its caller (the encoder's thread) until a slice holds everything recorded before the call. `Flush` is the last
+// act before a signal ends the process: see lifecycle.h.
 #pragma once
 
 #include <atomic>
@@ -34,7 +35,8 @@
 
 namespace strobe {
 
-// Lowers the calling thread's priority (nice): where cores are short, the application's threads go first. For our threads that work in bursts.
+// Lowers the calling thread's priority (nice): where cores are short, the application's threads go first. For our threads that work in
+// bursts.
 void YieldToApplication();
 
 // One registered JavaScript thread: what the registry, the handler's state and the collector share of it.
@@ -97,10 +99,11 @@ class Collector {
   // Called on the collector's thread when a slice was cut on its own account.
   void SetSliceListener(std::function<void()> listener);
 
-  // A signal wants to end the process: cut, then `deliver` (asks the encoder; again and again while it is only starting), then wait for FlushDone or the limit, then `end`.
+  // A signal wants to end the process: cut, then `deliver` (asks the encoder; again and again while it is only starting), then wait for
+  // FlushDone or the limit, then `end`.
   enum class Delivery : uint8_t { kAsked, kNobody, kNotYet };
   struct FlushHooks {
-    std::function<bool()> wanted;   // checked at every wake-up
+    std::function<bool()> wanted;  // checked at every wake-up
     std::function<Delivery()> deliver;
     std::function<void()> disarm;
     std::function<void()> end;

@@ -52,22 +52,25 @@ void PutBack(int signal) {
 void OnEndingSignal(int signal, siginfo_t* /*info*/, void* /*context*/) {
   const int saved_errno = errno;
   int none = 0;
-  if (g_forked.load()) {
-    // Nobody here would flush and send it again.
-    PutBack(signal);
-    kill(getpid(), signal);
-  } else if (g_pending.compare_exchange_strong(none, signal)) {
+  // Nobody in a forked child would flush and send it again. A second one elsewhere: the user does not want to wait. (One that follows at
+  // once is the same request on another way: a terminal and npm both send SIGINT.)
+  bool end_now = g_forked.load();
+  if (!end_now && g_pending.compare_exchange_strong(none, signal)) {
     g_first_ns.store(capture::MonotonicNowNs());
     if (void (*on_signal)() = g_on_signal.load()) on_signal();
-  } else if (g_first_ns.load() != 0 && capture::MonotonicNowNs() - g_first_ns.load() > kSameRequestNs) {
-    // A second one: the user does not want to wait. (One that follows at once is the same request on another way: a terminal and npm both send SIGINT.)
+  } else if (!end_now) {
+    const uint64_t first_ns = g_first_ns.load();
+    end_now = first_ns != 0 && capture::MonotonicNowNs() - first_ns > kSameRequestNs;
+  }
+  if (end_now) {
     PutBack(signal);
     kill(getpid(), signal);
   }
   errno = saved_errno;
 }
 
-// Default, or Node's own SignalExit: a one-shot action (SA_RESETHAND) without siginfo. libuv's, behind process.on('SIGTERM'), is not one-shot.
+// Default, or Node's own SignalExit: a one-shot action (SA_RESETHAND) without siginfo. libuv's, behind process.on('SIGTERM'), is not
+// one-shot.
 bool ApplicationHasNone(const struct sigaction& current) {
   if ((current.sa_flags & SA_SIGINFO) != 0) return false;
   return current.sa_handler == SIG_DFL || (current.sa_flags & SA_RESETHAND) != 0;
@@ -101,9 +104,7 @@ void RemoveEndingSignals() {
   for (const EndingSignal& s : g_signals) PutBack(s.signal);
 }
 
-int PendingSignal() {
-  return g_pending.load();
-}
+int PendingSignal() { return g_pending.load(); }
 
 void EndByPendingSignal() {
   const int signal = g_pending.load();

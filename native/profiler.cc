@@ -20,9 +20,7 @@ constexpr uint32_t kRingBytes = 256 * 1024;
 
 constexpr int kCutAttempts = 5;
 
-int32_t CurrentTid() {
-  return static_cast<int32_t>(syscall(SYS_gettid));
-}
+int32_t CurrentTid() { return static_cast<int32_t>(syscall(SYS_gettid)); }
 
 // What the thread used since its last sample, when no further one will come: a Worker that lived for less than a period, the end of a run.
 void CountUnsampled(capture::ThreadState* state) {
@@ -32,13 +30,9 @@ void CountUnsampled(capture::ThreadState* state) {
 }
 
 // Async-signal-safe: one futex wake at most.
-void WakeForSignal() {
-  capture::g_doorbell.Ring(true);
-}
+void WakeForSignal() { capture::g_doorbell.Ring(true); }
 
-void AtExit() {
-  Profiler::Get().Disarm();
-}
+void AtExit() { Profiler::Get().Disarm(); }
 
 }  // namespace
 
@@ -173,17 +167,16 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
     std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
     encoder_comes_ = true;
   }
-  collector_.SetFlushHooks(
-      {[] { return lifecycle::PendingSignal() != 0; },
-       [this] {
-         std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
-         if (encoder_comes_) return Collector::Delivery::kNotYet;
-         if (!encoder_wake_) return Collector::Delivery::kNobody;
-         encoder_wake_('f');
-         return Collector::Delivery::kAsked;
-       },
-       [this] { DisarmAll(); }, [] { lifecycle::EndByPendingSignal(); }},
-      options.exit_timeout_ms);
+  collector_.SetFlushHooks({[] { return lifecycle::PendingSignal() != 0; },
+                            [this] {
+                              std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
+                              if (encoder_comes_) return Collector::Delivery::kNotYet;
+                              if (!encoder_wake_) return Collector::Delivery::kNobody;
+                              encoder_wake_('f');
+                              return Collector::Delivery::kAsked;
+                            },
+                            [this] { DisarmAll(); }, [] { lifecycle::EndByPendingSignal(); }},
+                           options.exit_timeout_ms);
   if (!sampler_.Start(options.frequency_hz)) {
     *error = "no further thread can be made (a limit on threads or memory)";
     return StartResult::kUnsupportedRuntime;
@@ -203,8 +196,8 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
 }
 
 void Profiler::DisarmAll() {
-  // Called on the collector's thread too, when the flush of an ending signal begins; a thread that registers at the same moment may stay armed, which
-  // costs samples behind the flush, nothing else.
+  // Called on the collector's thread too, when the flush of an ending signal begins; a thread that registers at the same moment may stay
+  // armed, which costs samples behind the flush, nothing else.
   for (uint32_t i = 0; i < capture::kMaxThreads; i++) {
     capture::ThreadState* state = capture::g_thread_table[i].load(std::memory_order_acquire);
     if (state == nullptr) break;
@@ -339,7 +332,8 @@ void Profiler::DetachEncoder(int32_t tid) {
 }
 
 std::vector<std::unique_ptr<stack::Slice>> Profiler::TakeSlices() {
-  // A machine that gives the collector no CPU for a second: what is cut then would miss the end. Its caller has time, and a limit of its own.
+  // A machine that gives the collector no CPU for a second: what is cut then would miss the end. Its caller has time, and a limit of its
+  // own.
   for (int attempt = 0; attempt < kCutAttempts && !collector_.CutNow(1000); attempt++) {
   }
   return collector_.TakeSlices();

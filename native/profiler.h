@@ -1,7 +1,8 @@
 // Start, stop, and the registry of sampled threads; wires clock, capture, code events and collector.
 //
-// One profiler a process, a singleton that is never destroyed: process.exit() runs static destructors while signals still come. Every method may be called
-// from any JavaScript thread; what touches an isolate (attaching, detaching code events) is done on that isolate's thread only.
+// One profiler a process, a singleton that is never destroyed: process.exit() runs static destructors while signals still come. Every
+// method may be called from any JavaScript thread; what touches an isolate (attaching, detaching code events) is done on that isolate's
+// thread only.
 //
 // A JavaScript thread is registered once (`Join`), from then on V8 announces its code; it is sampled while the profiler runs. It leaves in
 // `ThreadEnds`, called by its environment's cleanup hook, before its isolate is gone. Its state is reused after the collector's last drain.
@@ -44,8 +45,8 @@ class Profiler {
   static Profiler& Get();
 
   StartResult Start(const StartOptions& options, StartTimings* timings, std::string* error);
-  // The clock is disarmed; what was recorded can be taken. An ending signal still waits for the encoder, and nothing can be started, until Release.
-  // False when it was not running.
+  // The clock is disarmed; what was recorded can be taken. An ending signal still waits for the encoder, and nothing can be started, until
+  // Release. False when it was not running.
   bool Stop();
   // The encoder is done, or will never be.
   void Release();
@@ -59,7 +60,8 @@ class Profiler {
   void Disarm();
   bool running();
 
-  // The encoder's side. `wake(reason)` is called on the collector's thread: 's' a slice waits, 'f' flush everything, the process is about to end.
+  // The encoder's side. `wake(reason)` is called on the collector's thread: 's' a slice waits, 'f' flush everything, the process is about
+  // to end.
   void AttachEncoder(int32_t tid, std::function<void(char reason)> wake);
   void DetachEncoder(int32_t tid);
   std::vector<std::unique_ptr<stack::Slice>> TakeSlices();

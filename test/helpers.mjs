@@ -46,7 +46,11 @@ export function program(source, name = 'program.cjs') {
 export function run(command, args, { env = {}, cwd, limitSeconds = 60, onOutput, input } = {}) {
   return new Promise((done, failed) => {
     const started = process.hrtime.bigint();
-    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (data) => {

@@ -89,6 +89,31 @@ test('8 Workers terminated at random moments, 50 times, and 8 that end by themse
   assert.ok(read(join(end.dir, 'cpu.pb.gz')).samples.length > 0);
 });
 
+test('what terminated Workers computed is in the profile, >= 90 % of it', async () => {
+  // Each Worker writes the CPU of its own thread since its first line into shared memory. (Node's start and end of a Worker, some 15 ms each time, is before
+  // and behind any code that could join, and in no profile.)
+  const code = `const fs = require('node:fs'); const { index, shared } = require('node:worker_threads').workerData; const mine = new Float64Array(shared);
+    const file = fs.openSync('/proc/' + fs.readlinkSync('/proc/thread-self') + '/schedstat'); const bytes = Buffer.alloc(64);
+    const cpu = () => Number(bytes.toString('latin1', 0, fs.readSync(file, bytes, 0, 64, 0)).split(' ')[0]);
+    const start = cpu(); for (;;) { for (let i = 0; i < 2e5; i++) Math.sqrt(i); mine[index] = cpu() - start; }`;
+  const end = await ok(`${START} start(); const { Worker } = require('node:worker_threads');
+    const shared = new SharedArrayBuffer(8 * 80); let index = 0;
+    (async () => {
+      for (let round = 0; round < 10; round++) await Promise.all(Array.from({ length: 8 }, async () => {
+        const worker = new Worker(${quote(code)}, { eval: true, workerData: { index: index++, shared } });
+        await new Promise((done) => setTimeout(done, 100 + Math.random() * 400));
+        await worker.terminate();
+      }));
+      console.log(new Float64Array(shared).reduce((sum, cpu) => sum + cpu, 0));
+    })();`);
+  const threads = byThread(read(join(end.dir, 'cpu.pb.gz')));
+  const total = Object.entries(threads).reduce((sum, [name, value]) => (name === 'main' ? sum : sum + value), 0);
+  const kept = total / Number(end.stdout);
+  if (process.env.STROBE_TEST_FIGURES)
+    console.log(`terminated Workers: ${(100 * kept).toFixed(1)} % of ${(Number(end.stdout) / 1e6).toFixed(0)} ms`);
+  assert.ok(kept >= 0.9, `${total} of ${end.stdout}`);
+});
+
 test('two Workers are the only loaders of the addon; the second starts when the first has ended', async () => {
   const end = await ok(`const { Worker } = require('node:worker_threads');
     const code = ${quote(`process.argv[2] = require('node:worker_threads').workerData; ${START} ${BUSY}

@@ -38,7 +38,9 @@ function readByPprof(file, mustHave) {
     console.log('  (the pprof tool is not installed in .cache/bin: not read by it)');
     return;
   }
-  const { stdout, stderr, status } = spawnSync(PPROF, ['-top', '-nodecount=100000', '-nodefraction=0', '-edgefraction=0', file], { encoding: 'utf8' });
+  const { stdout, stderr, status } = spawnSync(PPROF, ['-top', '-nodecount=100000', '-nodefraction=0', '-edgefraction=0', file], {
+    encoding: 'utf8',
+  });
   assert.is(status, 0, stderr);
   assert.match(stdout, /Type: cpu/);
   for (const name of mustHave) assert.ok(stdout.includes(name), `pprof -top does not show ${name}`);

@@ -17,7 +17,21 @@ async function measure(kind, cycleMs, seconds, threads) {
   const out = folder();
   const program = join(ROOT, 'test', 'programs', 'shares.cjs');
   const { stdout, code, stderr } = await strobe(
-    ['run', '--hz', '1000', '--out', out, '--', process.execPath, ...NO_INLINING, program, kind, String(cycleMs), String(seconds), String(threads)],
+    [
+      'run',
+      '--hz',
+      '1000',
+      '--out',
+      out,
+      '--',
+      process.execPath,
+      ...NO_INLINING,
+      program,
+      kind,
+      String(cycleMs),
+      String(seconds),
+      String(threads),
+    ],
     { limitSeconds: 200 },
   );
   assert.is(code, 0, stderr);

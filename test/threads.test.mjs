@@ -17,7 +17,12 @@ const busy = program(`
   for (;;) spin();
 `);
 
-const cpuByTid = () => new Map(processStats().threads.filter(({ kind }) => kind === 'worker').map(({ tid, cpuNs }) => [tid, cpuNs]));
+const cpuByTid = () =>
+  new Map(
+    processStats()
+      .threads.filter(({ kind }) => kind === 'worker')
+      .map(({ tid, cpuNs }) => [tid, cpuNs]),
+  );
 
 /** A snapshot and each thread's CPU at its cut: between the reading before and the one after, for on busy cores a snapshot takes its time. */
 async function snapshotAndClocks(profiler) {
@@ -56,8 +61,11 @@ for (const hz of [100, 1000]) {
     let found = '';
     for (let attempt = 0; attempt < 3; attempt++) {
       const threads = await measure(hz, (hz === 100 ? 12 : 6) * 2 ** attempt);
-      found = threads.map(({ ratio, perCpuSecond }) => `${(100 * ratio).toFixed(2)} % of its clock, ${perCpuSecond.toFixed(0)} samples a CPU second`).join('; ');
-      const good = threads.length === WORKERS && threads.every(({ ratio, perCpuSecond }) => Math.abs(ratio - 1) <= 0.02 && perCpuSecond >= 0.9 * hz);
+      found = threads
+        .map(({ ratio, perCpuSecond }) => `${(100 * ratio).toFixed(2)} % of its clock, ${perCpuSecond.toFixed(0)} samples a CPU second`)
+        .join('; ');
+      const good =
+        threads.length === WORKERS && threads.every(({ ratio, perCpuSecond }) => Math.abs(ratio - 1) <= 0.02 && perCpuSecond >= 0.9 * hz);
       if (good) {
         console.log(`  ${hz} Hz: ${found}`);
         return;

@@ -16,9 +16,10 @@ void Add(std::atomic<uint64_t>* counter, uint64_t value) {
   counter->store(counter->load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
 }
 
-// The woken-from-a-wait rule. A thread that used CPU, then went to sleep in the event loop, must not have that CPU charged to the loop: when it has no
-// JavaScript on its stack and stands at a wait, the CPU stays pending for its next sample. A thread that was only ready to run (not running) gets the
-// same at any system call: it was just woken and has done nothing yet. A busy loop of system calls that runs now is charged where it stands.
+// The woken-from-a-wait rule. A thread that used CPU, then went to sleep in the event loop, must not have that CPU charged to the loop:
+// when it has no JavaScript on its stack and stands at a wait, the CPU stays pending for its next sample. A thread that was only ready to
+// run (not running) gets the same at any system call: it was just woken and has done nothing yet. A busy loop of system calls that runs now
+// is charged where it stands.
 bool KeepPending(const Registers& registers, bool runnable, const v8api::SampleInfo& info) {
   if (info.frames_count != 0 || info.vm_state == static_cast<uint16_t>(v8api::VmState::kGc)) return false;
   return registers.at_syscall == AtSyscall::kWait || (runnable && registers.at_syscall == AtSyscall::kSyscall);

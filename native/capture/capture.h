@@ -1,9 +1,9 @@
 // Takes one sample of the calling thread: registers -> frames -> ring. No platform in here: the platform's trigger fills `Registers`.
 //
-// Contract: runs in a signal handler on the thread that `state` belongs to. It reads clocks, V8's stack through GetStackSample (which reads the stack
-// and checks each step; async-signal-safe, V8's own profiler calls it from its handler), writes the ring, may wake the collector with one futex call.
-// It takes no lock, allocates nothing, calls nothing else. `last_cpu_ns` advances with every sample, also with one that the ring had no room for: its CPU
-// goes to the lost counters, so that no later stack inherits it.
+// Contract: runs in a signal handler on the thread that `state` belongs to. It reads clocks, V8's stack through GetStackSample (which reads
+// the stack and checks each step; async-signal-safe, V8's own profiler calls it from its handler), writes the ring, may wake the collector
+// with one futex call. It takes no lock, allocates nothing, calls nothing else. `last_cpu_ns` advances with every sample, also with one
+// that the ring had no room for: its CPU goes to the lost counters, so that no later stack inherits it.
 #pragma once
 
 #include <cstdint>

@@ -12,7 +12,8 @@ int InstallHandler(std::string* error);
 // The signal number, 0 before InstallHandler.
 int SampleSignal();
 
-// True while the disposition is still ours. When somebody took the signal away, sending it could kill the process: the sampler stops instead.
+// True while the disposition is still ours. When somebody took the signal away, sending it could kill the process: the sampler stops
+// instead.
 bool HandlerInPlace();
 
 // In a forked child: the handler does nothing from here on.

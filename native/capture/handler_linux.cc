@@ -1,9 +1,9 @@
 // The Linux trigger's receiving end: siginfo and ucontext -> Registers -> Capture. Runs on the sampled thread.
 //
-// Contract: async-signal-safe only. Calls made: clock_gettime (in Capture), gettid, at most one futex wake. errno is kept. A signal is ours when its
-// si_code is SI_QUEUE, its sender this process, its token valid, and the token's thread the one it runs on; anything else is ignored.
-// Why a real-time signal and not SIGPROF: V8 installs its own SIGPROF handler over ours while an inspector profile runs, and leaves SIG_DFL behind,
-// whose default action ends the process.
+// Contract: async-signal-safe only. Calls made: clock_gettime (in Capture), gettid, at most one futex wake. errno is kept. A signal is ours
+// when its si_code is SI_QUEUE, its sender this process, its token valid, and the token's thread the one it runs on; anything else is
+// ignored. Why a real-time signal and not SIGPROF: V8 installs its own SIGPROF handler over ours while an inspector profile runs, and
+// leaves SIG_DFL behind, whose default action ends the process.
 #include <errno.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -28,8 +28,9 @@ std::atomic<pid_t> g_pid{0};  // 0 in a forked child: nothing is ours any more
 // Reads two bytes of code at `pc`, which is mapped: it was just executed. Bytes before it are read only within the same page.
 #if defined(__x86_64__)
 
-// On CPUs with protection keys the kernel enters a handler with access to key 0 only, and V8 11 gives its WebAssembly code a key of its own: reading the
-// instruction at such a pc would fault. Access (not writing) is allowed for the handler's time; returning from the signal restores the register.
+// On CPUs with protection keys the kernel enters a handler with access to key 0 only, and V8 11 gives its WebAssembly code a key of its
+// own: reading the instruction at such a pc would fault. Access (not writing) is allowed for the handler's time; returning from the signal
+// restores the register.
 std::atomic<bool> g_has_protection_keys{false};
 
 void FindProtectionKeys() {
@@ -161,8 +162,8 @@ void OnSignal(int /*signal*/, siginfo_t* info, void* context) {
 }  // namespace
 
 void CollectorDoorbell::Ring(bool urgent) {
-  // A read-modify-write, as is the collector's declaration: of two on one word one comes first. Either this one sees the declaration, or the collector's
-  // last look at the heads, which comes after its own, sees the head stored before this one.
+  // A read-modify-write, as is the collector's declaration: of two on one word one comes first. Either this one sees the declaration, or
+  // the collector's last look at the heads, which comes after its own, sees the head stored before this one.
   const uint32_t now = word.fetch_add(0, std::memory_order_acq_rel);
   if (now == kAsleep || (now == kNapping && urgent)) {
     if (word.exchange(kAwake, std::memory_order_acq_rel) != kAwake) {
@@ -199,17 +200,13 @@ int InstallHandler(std::string* error) {
   return 0;
 }
 
-int SampleSignal() {
-  return g_signal.load(std::memory_order_relaxed);
-}
+int SampleSignal() { return g_signal.load(std::memory_order_relaxed); }
 
 bool HandlerInPlace() {
   struct sigaction current;
   return sigaction(SampleSignal(), nullptr, &current) == 0 && (current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == OnSignal;
 }
 
-void MakeInert() {
-  g_pid.store(0);
-}
+void MakeInert() { g_pid.store(0); }
 
 }  // namespace strobe::capture

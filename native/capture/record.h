@@ -1,7 +1,7 @@
 // The record that the handler writes for one sample, as it stands in the ring: this header, then `frame_count` addresses, leaf first.
 //
-// Addresses are raw: the collector turns them into functions. `code_events` is how many code events of the isolate were published when the sample
-// was taken: the collector applies exactly those before it resolves the sample, so that a name can be neither too old nor too new.
+// Addresses are raw: the collector turns them into functions. `code_events` is how many code events of the isolate were published when the
+// sample was taken: the collector applies exactly those before it resolves the sample, so that a name can be neither too old nor too new.
 #pragma once
 
 #include <cstdint>

@@ -1,15 +1,20 @@
 // A ring of variable-length records between one sampled thread's signal handler and the collector.
 //
 // Contract
-//   Writer   exactly one: the signal handler on the ring's own thread (it can't interrupt itself: the signal is blocked while it runs). Reader: the
+//   Writer   exactly one: the signal handler on the ring's own thread (it can't interrupt itself: the signal is blocked while it runs).
+//   Reader: the
 //            collector, one thread. Nobody else touches it while the thread is registered.
-//   Cursors  `head_` and `tail_` are bytes since the beginning, they only grow; a position is the cursor modulo the capacity (a power of two).
+//   Cursors  `head_` and `tail_` are bytes since the beginning, they only grow; a position is the cursor modulo the capacity (a power of
+//   two).
 //            Only the writer stores `head_`, only the reader stores `tail_`.
-//   Ordering the writer fills a record, then stores `head_` with release; the reader loads `head_` with acquire, so it sees whole records only. The
-//            reader stores `tail_` with release after it has read a record; the writer loads `tail_` with acquire before it reuses the bytes.
-//   Records  8-byte aligned, contiguous: a record that would cross the end is preceded by a pad record up to the end. The first word holds the size.
-//   Loss     `Reserve` returns null when the record might not fit: the writer counts what it could not store and never waits. The reader loses nothing.
-//   Signals  every writer call is loads, stores and arithmetic: async-signal-safe. The memory belongs to the thread's state and outlives the thread.
+//   Ordering the writer fills a record, then stores `head_` with release; the reader loads `head_` with acquire, so it sees whole records
+//   only. The
+//            reader stores `tail_` with release after it has read a record; the writer loads `tail_` with acquire before it reuses the
+//            bytes.
+//   Records  8-byte aligned, contiguous: a record that would cross the end is preceded by a pad record up to the end. The first word holds
+//   the size. Loss     `Reserve` returns null when the record might not fit: the writer counts what it could not store and never waits. The
+//   reader loses nothing. Signals  every writer call is loads, stores and arithmetic: async-signal-safe. The memory belongs to the thread's
+//   state and outlives the thread.
 #pragma once
 
 #include <atomic>
@@ -30,7 +35,8 @@ class Ring {
 
   // --- writer ---
 
-  // Room for a record of at most `max_bytes` (header included, at most half the capacity), or null when the ring may be too full. Nothing is published.
+  // Room for a record of at most `max_bytes` (header included, at most half the capacity), or null when the ring may be too full. Nothing
+  // is published.
   uint8_t* Reserve(uint32_t max_bytes) {
     max_bytes = RoundUp(max_bytes);
     const uint64_t head = head_.load(std::memory_order_relaxed);
@@ -42,7 +48,8 @@ class Ring {
     return memory_ + (reserved_pad_ != 0 ? 0 : position);
   }
 
-  // Publishes the record that was written at the last `Reserve`; `bytes` <= the reserved size. Writes the size into the record's first word.
+  // Publishes the record that was written at the last `Reserve`; `bytes` <= the reserved size. Writes the size into the record's first
+  // word.
   void Commit(uint32_t bytes) {
     bytes = RoundUp(bytes);
     uint64_t head = head_.load(std::memory_order_relaxed);
@@ -54,9 +61,7 @@ class Ring {
     head_.store(head + bytes, std::memory_order_release);
   }
 
-  bool HalfFull() const {
-    return head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_relaxed) >= capacity_ / 2;
-  }
+  bool HalfFull() const { return head_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_relaxed) >= capacity_ / 2; }
 
   // --- reader ---
 

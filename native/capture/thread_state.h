@@ -1,14 +1,13 @@
 // Everything the handler needs about one sampled thread, and the table through which a signal finds it.
 //
-// Lifetime: states are never freed, they go back to a free list when their thread has ended and the collector has drained them (a signal may still be
-// on its way). The signal carries a token, not a pointer: an index with a cookie, so that a foreign signal of the same number can't make us follow a
-// wild address. A state answers only to its own thread: `tid` is compared with gettid().
+// Lifetime: states are never freed, they go back to a free list when their thread has ended and the collector has drained them (a signal
+// may still be on its way). The signal carries a token, not a pointer: an index with a cookie, so that a foreign signal of the same number
+// can't make us follow a wild address. A state answers only to its own thread: `tid` is compared with gettid().
 //
 // Who writes what
-//   constant while registered   isolate, tid, cpu clock, max_depth, ring memory: written before `tid` is stored (release), read after it is loaded
-//   handler (own thread)        last_cpu_ns, the counters, the ring's head, `pending` = 0
-//   sampler thread              `pending` = 1 before it sends, never while it is 1: at most one signal of ours is on its way to a thread
-//   registration / disarm       `armed`
+//   constant while registered   isolate, tid, cpu clock, max_depth, ring memory: written before `tid` is stored (release), read after it is
+//   loaded handler (own thread)        last_cpu_ns, the counters, the ring's head, `pending` = 0 sampler thread              `pending` = 1
+//   before it sends, never while it is 1: at most one signal of ours is on its way to a thread registration / disarm       `armed`
 //   collector                   the ring's tail; takes the lost counters by exchange
 #pragma once
 
@@ -55,9 +54,7 @@ extern std::atomic<ThreadState*> g_thread_table[kMaxThreads];
 // The word that travels in the signal: cookie (32 bits) | index (31 bits) | runnable (1 bit).
 inline constexpr uint64_t kTokenCookie = uint64_t{0x73747262} << 32;  // "strb"
 
-inline uint64_t MakeToken(uint32_t index, bool runnable) {
-  return kTokenCookie | (uint64_t{index} << 1) | (runnable ? 1 : 0);
-}
+inline uint64_t MakeToken(uint32_t index, bool runnable) { return kTokenCookie | (uint64_t{index} << 1) | (runnable ? 1 : 0); }
 
 inline ThreadState* FromToken(uint64_t token, bool* runnable) {
   const uint64_t index = (token & 0xffffffff) >> 1;

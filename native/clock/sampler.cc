@@ -12,17 +12,17 @@ namespace strobe::clock {
 
 namespace {
 
-// Parks after this long (and at least so many periods) with less than 1 % of a CPU used: short enough to cost an idle process nothing, long enough
-// that a server with requests every few ms is sampled by the clock and not by its wake timers, which land on kernel ticks.
+// Parks after this long (and at least so many periods) with less than 1 % of a CPU used: short enough to cost an idle process nothing, long
+// enough that a server with requests every few ms is sampled by the clock and not by its wake timers, which land on kernel ticks.
 constexpr uint64_t kQuietNs = 100'000'000;
 constexpr uint64_t kQuietPeriods = 5;
 constexpr uint64_t kQuietDivisor = 100;
-// The part of a period that a thread must have used since its last sample. It keeps the samples of a busy thread apart (less variance); ticks come so much
-// more often that the rate asked for is met.
+// The part of a period that a thread must have used since its last sample. It keeps the samples of a busy thread apart (less variance);
+// ticks come so much more often that the rate asked for is met.
 constexpr double kDeadTime = 0.25;
 constexpr uint64_t kLongestGapPeriods = 16;
-// A signal that did not arrive while its thread used so much CPU was swallowed (somebody ignored or waited for it), or the thread blocks it: it is sent
-// again, each time after twice as much, so that a thread that blocks it for months does not fill its queue.
+// A signal that did not arrive while its thread used so much CPU was swallowed (somebody ignored or waited for it), or the thread blocks
+// it: it is sent again, each time after twice as much, so that a thread that blocks it for months does not fill its queue.
 constexpr uint64_t kPatienceNs = 1'000'000'000;
 
 }  // namespace
@@ -100,8 +100,9 @@ void Sampler::Remove(capture::ThreadState* state) {
 }
 
 void Sampler::Kick() {
-  // Start does not wait for the thread (on busy cores that may be milliseconds of the application's). Before it is seated there is no sleep to end:
-  // it declares itself seated first and reads what was set (running_, period_ns_) after, so a Kick that comes too early loses nothing.
+  // Start does not wait for the thread (on busy cores that may be milliseconds of the application's). Before it is seated there is no sleep
+  // to end: it declares itself seated first and reads what was set (running_, period_ns_) after, so a Kick that comes too early loses
+  // nothing.
   if (seated_.load()) seat_.Kick();
 }
 
@@ -114,14 +115,15 @@ uint32_t Sampler::Random() {
 }
 
 uint64_t Sampler::RandomGap(uint64_t period_ns) {
-  // Exponential: memoryless, so that where a tick falls says nothing about where the next one will. The mean is what the dead time leaves of a period.
+  // Exponential: memoryless, so that where a tick falls says nothing about where the next one will. The mean is what the dead time leaves
+  // of a period.
   const double uniform = (Random() + 1.0) / 4294967297.0;
   return static_cast<uint64_t>(-std::log(uniform) * static_cast<double>(period_ns) * (1 - kDeadTime));
 }
 
 bool Sampler::SleepToNextTick(uint64_t period_ns) {
-  // The schedule is absolute: what a tick itself takes does not thin out the ticks. Those that were missed meanwhile are one; the gaps have no memory, so
-  // the next one may as well be counted from now.
+  // The schedule is absolute: what a tick itself takes does not thin out the ticks. Those that were missed meanwhile are one; the gaps have
+  // no memory, so the next one may as well be counted from now.
   const uint64_t now = capture::MonotonicNowNs();
   next_tick_ns_ += RandomGap(period_ns) + 1;
   if (next_tick_ns_ <= now) next_tick_ns_ = now + RandomGap(period_ns) + 1;
@@ -160,7 +162,8 @@ void Sampler::Run() {
 }
 
 bool Sampler::Tick(uint64_t period_ns) {
-  // Before every round of signals (it costs less than one of them): a signal whose disposition is the default one again would end the process.
+  // Before every round of signals (it costs less than one of them): a signal whose disposition is the default one again would end the
+  // process.
   if (!capture::HandlerInPlace()) {
     signal_taken_.store(true);
     return false;

@@ -1,17 +1,19 @@
 // The clock: one thread that decides which threads are sampled now.
 //
-// Its ticks are a Poisson process: exponential gaps, memoryless. A jittered period (0.5 to 1.5 of it) was biased on programs whose bursts are about as
-// long as the period: it read 51/37/13 for a true 60/30/10 in bursts of one period, because two ticks never fall close together (docs/clock.md).
-// At a tick it looks at each registered thread. A thread is sampled when it used at least a quarter of a period of CPU since its last sample AND is running
-// now (two reads of its CPU clock differ) or ready to run (state R). The quarter is counted in CPU time, like the weight, so it favours no part of a burst.
-// The sample's weight is the CPU since the last one, measured by the handler, so totals are conserved whatever the gate decides. A thread that used CPU
-// and went to sleep is not woken: its CPU waits for its next running sample.
+// Its ticks are a Poisson process: exponential gaps, memoryless. A jittered period (0.5 to 1.5 of it) was biased on programs whose bursts
+// are about as long as the period: it read 51/37/13 for a true 60/30/10 in bursts of one period, because two ticks never fall close
+// together (docs/clock.md). At a tick it looks at each registered thread. A thread is sampled when it used at least a quarter of a period
+// of CPU since its last sample AND is running now (two reads of its CPU clock differ) or ready to run (state R). The quarter is counted in
+// CPU time, like the weight, so it favours no part of a burst. The sample's weight is the CPU since the last one, measured by the handler,
+// so totals are conserved whatever the gate decides. A thread that used CPU and went to sleep is not woken: its CPU waits for its next
+// running sample.
 //
-// Parking: when all threads together used less than 1 % of a CPU for a while, the sampler arms a CPU timer on each thread and sleeps without limit; the
-// first thread to use about a period of CPU wakes it. The amount is random, so that a program's first work after a pause is not always met at one spot.
+// Parking: when all threads together used less than 1 % of a CPU for a while, the sampler arms a CPU timer on each thread and sleeps
+// without limit; the first thread to use about a period of CPU wakes it. The amount is random, so that a program's first work after a pause
+// is not always met at one spot.
 //
-// Threads: Start, Stop, SetFrequency, Add and Remove may be called from any thread. Remove returns only when the sampler can't touch the thread again.
-// Designs tried and their errors: docs/clock.md.
+// Threads: Start, Stop, SetFrequency, Add and Remove may be called from any thread. Remove returns only when the sampler can't touch the
+// thread again. Designs tried and their errors: docs/clock.md.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
-// What the sampler needs from the platform: sleep that a control call or a thread's CPU can end, a thread's CPU clock and state, a signal to one thread.
-// One file a platform implements it (`trigger_linux.cc`). All calls but `Kick` are made by the sampler thread, under the registry's lock where a thread
-// is concerned.
+// What the sampler needs from the platform: sleep that a control call or a thread's CPU can end, a thread's CPU clock and state, a signal
+// to one thread. One file a platform implements it (`trigger_linux.cc`). All calls but `Kick` are made by the sampler thread, under the
+// registry's lock where a thread is concerned.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ uint64_t ReadCpuNs(const ClockedThread& thread);
 // Running or ready to run by the kernel's word (state R). False when the kernel's file can't be read.
 bool IsRunnable(ClockedThread* thread);
 
-// Sends the sample signal with `token`. 0, or the errno with which the kernel refused (the thread is gone, the user's signal queue is full, a filter).
+// Sends the sample signal with `token`. 0, or the errno with which the kernel refused (the thread is gone, the user's signal queue is full,
+// a filter).
 int SendSample(const ClockedThread& thread, uint64_t token);
 
 // The sampler thread's own seat: prepares its signal mask and timer slack.

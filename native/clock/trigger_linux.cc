@@ -1,17 +1,17 @@
 // Linux: rt_tgsigqueueinfo to the sampled thread, per-thread POSIX CPU timers as the detector that a parked process runs again.
 //
-// The wake timers notify the sampler thread itself (SIGEV_THREAD_ID), which waits with the signal blocked: no handler runs on the sampled thread for
-// them. timer_create is called as a system call: glibc before 2.38 and musl name the sigevent's thread field differently.
+// The wake timers notify the sampler thread itself (SIGEV_THREAD_ID), which waits with the signal blocked: no handler runs on the sampled
+// thread for them. timer_create is called as a system call: glibc before 2.38 and musl name the sigevent's thread field differently.
 #include "clock/trigger.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sched.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,8 +45,8 @@ struct KernelSchedAttr {
   uint64_t period;
 };
 static_assert(sizeof(KernelSchedAttr) == 48);
-// A standard signal needs no entry in the user's signal queue, which others may have filled: a kick always arrives. It goes to the sampler thread only, where
-// it is blocked and waited for; the process's own SIGURG is not touched.
+// A standard signal needs no entry in the user's signal queue, which others may have filled: a kick always arrives. It goes to the sampler
+// thread only, where it is blocked and waited for; the process's own SIGURG is not touched.
 constexpr int kKickSignal = SIGURG;
 constexpr uint64_t kSliceNs = 100'000;  // the least that the kernel takes
 
@@ -81,9 +81,7 @@ void CloseClockedThread(ClockedThread* thread) {
   thread->wake_timer = -1;
 }
 
-uint64_t ReadCpuNs(const ClockedThread& thread) {
-  return capture::ReadClockNs(thread.cpu_clock);
-}
+uint64_t ReadCpuNs(const ClockedThread& thread) { return capture::ReadClockNs(thread.cpu_clock); }
 
 bool IsRunnable(ClockedThread* thread) {
   // Not to be opened when the process had no descriptor free; running threads are sampled without it.
@@ -116,8 +114,9 @@ void Seat::TakeCurrentThread() {
 
 // static
 void Seat::AskForLowLatency() {
-  // A waking thread may have to wait behind the thread that runs on its core until that one's slice is over, some milliseconds: then the clock would see
-  // the ends of bursts only. A short slice of our own (Linux 6.12 on, no privilege needed) lets the scheduler put us first; we use some microseconds of it.
+  // A waking thread may have to wait behind the thread that runs on its core until that one's slice is over, some milliseconds: then the
+  // clock would see the ends of bursts only. A short slice of our own (Linux 6.12 on, no privilege needed) lets the scheduler put us first;
+  // we use some microseconds of it.
   KernelSchedAttr attributes;
   memset(&attributes, 0, sizeof attributes);
   // Only the slice changes: niceness stays, and a process that was put in another class knows why.
@@ -141,9 +140,7 @@ bool Seat::Sleep(uint64_t ns) {
   return got > 0;
 }
 
-void Seat::Kick() {
-  syscall(SYS_tgkill, getpid(), tid_, kKickSignal);
-}
+void Seat::Kick() { syscall(SYS_tgkill, getpid(), tid_, kKickSignal); }
 
 bool Seat::ArmWake(ClockedThread* thread, uint64_t cpu_ns) {
   if (thread->wake_timer < 0) {

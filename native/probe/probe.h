@@ -1,8 +1,9 @@
-// What a process and its threads used, read from the kernel: CPU time of every thread with its kind, process CPU, resident and virtual memory.
+// What a process and its threads used, read from the kernel: CPU time of every thread with its kind, process CPU, resident and virtual
+// memory.
 //
-// Contract: every call reads afresh (but for thread names, kept in one small cache: a later rename may show some calls later), waits for no lock of ours
-// and may run on any thread (never in a signal handler). A thread that ends while it is being read is left out. Units: nanoseconds and bytes. One file a
-// platform implements it (`probe_linux.cc`).
+// Contract: every call reads afresh (but for thread names, kept in one small cache: a later rename may show some calls later), waits for no
+// lock of ours and may run on any thread (never in a signal handler). A thread that ends while it is being read is left out. Units:
+// nanoseconds and bytes. One file a platform implements it (`probe_linux.cc`).
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,8 @@ struct ProcessUsage {
 
 struct ProcessUsageOptions {
   bool pss = false;
-  // What the engine knows about a thread better than its name tells (JavaScript threads, our own). Returns false when it does not know the thread.
+  // What the engine knows about a thread better than its name tells (JavaScript threads, our own). Returns false when it does not know the
+  // thread.
   std::function<bool(int32_t tid, ThreadKind* kind)> known_kind;
 };
 

@@ -1,5 +1,5 @@
-// One slice: an immutable, numbered piece of the profile as columns. The TypeScript side sees the same tables (`Slice` in src/native.ts says what each
-// column holds). Ids are indexes into the slice's own tables.
+// One slice: an immutable, numbered piece of the profile as columns. The TypeScript side sees the same tables (`Slice` in src/native.ts
+// says what each column holds). Ids are indexes into the slice's own tables.
 #pragma once
 
 #include <cstdint>

@@ -2,9 +2,7 @@
 
 namespace strobe::stack {
 
-SliceBuilder::SliceBuilder() {
-  Reset();
-}
+SliceBuilder::SliceBuilder() { Reset(); }
 
 void SliceBuilder::Reset() {
   slice_ = std::make_unique<Slice>();

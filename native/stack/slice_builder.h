@@ -1,7 +1,8 @@
 // Folds resolved stacks into a trie and cuts slices from it. One thread only, the collector.
 //
-// A stack is inserted from the root to the leaf; equal prefixes share nodes, equal stacks of one thread and mode share a sample row. Functions are told
-// apart by identity (a FunctionRef is held until the cut, so that an address can't be used twice); frames by function, line and column.
+// A stack is inserted from the root to the leaf; equal prefixes share nodes, equal stacks of one thread and mode share a sample row.
+// Functions are told apart by identity (a FunctionRef is held until the cut, so that an address can't be used twice); frames by function,
+// line and column.
 #pragma once
 
 #include <cstdint>

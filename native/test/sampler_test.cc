@@ -35,7 +35,6 @@
 namespace strobe::clock {
 namespace {
 
-using capture::MonotonicNowNs;
 using capture::ThreadCpuNowNs;
 
 constexpr uint64_t kMillisecond = 1'000'000;

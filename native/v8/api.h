@@ -1,7 +1,7 @@
 // The shapes of V8's that strobe reads, and the functions it calls, without any V8 header: one binary serves every Node major.
 //
-// Each struct below mirrors the public header of V8 11.3 (Node 20) to 14.6 (Node 26); native/test/layout_check.cc compares them with the real headers
-// of each major. A function that is not found leaves its pointer null; `LoadSymbols` says which are missing.
+// Each struct below mirrors the public header of V8 11.3 (Node 20) to 14.6 (Node 26); native/test/layout_check.cc compares them with the
+// real headers of each major. A function that is not found leaves its pointer null; `LoadSymbols` says which are missing.
 #pragma once
 
 #include <cstddef>

@@ -134,12 +134,8 @@ bool CodeEventQueue::Append(const CodeEvent& event) {
     // Without samples (the profiler stopped, the clock refused) nobody else would wake the collector, and chunks would pile up.
     capture::g_doorbell.Ring(true);
   }
-  const Header header{size,
-                      static_cast<uint8_t>(event.type),
-                      event.code_type,
-                      static_cast<uint16_t>(name_length),
-                      event.start,
-                      event.length_or_new_start};
+  const Header header{size,        static_cast<uint8_t>(event.type), event.code_type, static_cast<uint16_t>(name_length),
+                      event.start, event.length_or_new_start};
   uint8_t* at = tail_->bytes + tail_->used;
   std::memcpy(at, &header, sizeof header);
   if (name_length != 0) std::memcpy(at + sizeof header, event.name.data(), name_length);

@@ -1,13 +1,16 @@
 // Code events: what V8 says of code that appears and moves, carried from its threads to the collector without a lock on the reader's side.
 //
 // Contract
-//   Writer   V8's callback, on the isolate's thread or, during a garbage collection, on one of its helpers; V8 serialises them, a spin flag here makes
-//            sure. It copies the event (start, length, name) into the current chunk and publishes it by raising `published` (release). For a new
-//            chunk it calls malloc and wakes the collector; it never calls V8.
+//   Writer   V8's callback, on the isolate's thread or, during a garbage collection, on one of its helpers; V8 serialises them, a spin flag
+//   here makes
+//            sure. It copies the event (start, length, name) into the current chunk and publishes it by raising `published` (release). For
+//            a new chunk it calls malloc and wakes the collector; it never calls V8.
 //   Reader   the collector: takes events up to a value of `published` (acquire), frees chunks it is through with.
-//   Order    the handler stores the value of `published` in each sample. Applying exactly that many events before a sample is resolved gives it the map
+//   Order    the handler stores the value of `published` in each sample. Applying exactly that many events before a sample is resolved
+//   gives it the map
 //            of its moment.
-//   Loss     none. When malloc fails the queue records that everything known is in doubt: the reader gets a reset and counts it. A missing event would
+//   Loss     none. When malloc fails the queue records that everything known is in doubt: the reader gets a reset and counts it. A missing
+//   event would
 //            be a wrong name, a reset is at worst an unresolved one.
 #pragma once
 
@@ -70,8 +73,8 @@ class CodeEventQueue {
   uint64_t consumed_ = 0;
 };
 
-// Connects an isolate to a queue. Must be called on the isolate's thread. `enumerate`: V8 first announces all code that exists. Returns false when the
-// table of isolates is full.
+// Connects an isolate to a queue. Must be called on the isolate's thread. `enumerate`: V8 first announces all code that exists. Returns
+// false when the table of isolates is full.
 bool AttachCodeEvents(const v8api::Symbols& symbols, v8api::Isolate* isolate, CodeEventQueue* queue, bool enumerate);
 // Disconnects. Must be called on the isolate's thread, before the isolate is disposed of.
 void DetachCodeEvents(const v8api::Symbols& symbols, v8api::Isolate* isolate);

@@ -101,7 +101,8 @@ void CodeMap::SetAlias(uint64_t copy, uint64_t original, uint64_t length) {
 }
 
 void CodeMap::EnforceBound() {
-  // Second chance: walks on from where the last one stopped, takes the mark off what was touched, drops what was not, until a tenth is free.
+  // Second chance: walks on from where the last one stopped, takes the mark off what was touched, drops what was not, until a tenth is
+  // free.
   const size_t target = max_entries_ - max_entries_ / 10;
   const size_t target_bytes = max_bytes_ - max_bytes_ / 10;
   size_t looked = 0;

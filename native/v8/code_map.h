@@ -1,9 +1,9 @@
 // Address -> function, for one isolate, as of one moment.
 //
-// The collector applies code events in their order and resolves each sample between the events that came before and after it, so the map needs no
-// history: it is always the map of the sample's moment (the design's birth and death numbers were not needed; docs/code-map.md says why).
-// V8 never announces that code went away: an entry dies when new code overlaps it, when it moves, or by the bound. At the bound the entries that no
-// sample touched for longest go first (second chance), and are counted; their addresses become unresolved, never wrong.
+// The collector applies code events in their order and resolves each sample between the events that came before and after it, so the map
+// needs no history: it is always the map of the sample's moment (the design's birth and death numbers were not needed; docs/code-map.md
+// says why). V8 never announces that code went away: an entry dies when new code overlaps it, when it moves, or by the bound. At the bound
+// the entries that no sample touched for longest go first (second chance), and are counted; their addresses become unresolved, never wrong.
 // One thread only, the collector.
 #pragma once
 
@@ -71,7 +71,8 @@ class CodeMap {
     bool touched;
   };
 
-  explicit CodeMap(size_t max_entries = kDefaultMaxEntries, size_t max_bytes = kDefaultMaxBytes) : max_entries_(max_entries), max_bytes_(max_bytes) {}
+  explicit CodeMap(size_t max_entries = kDefaultMaxEntries, size_t max_bytes = kDefaultMaxBytes)
+      : max_entries_(max_entries), max_bytes_(max_bytes) {}
 
   void Add(uint64_t start, uint64_t length, FunctionRef function, bool bytecode);
   void Move(uint64_t from, uint64_t to);
@@ -89,7 +90,8 @@ class CodeMap {
   uint64_t evicted_by_overlap() const { return evicted_by_overlap_; }
   uint64_t evicted_by_bound() const { return evicted_by_bound_; }
 
-  // The TypeScript compiler has some 10,000 entries. Names may be 4 KB long (regexps), so bytes are bounded, too: an entry counts kEntryBytes and its name.
+  // The TypeScript compiler has some 10,000 entries. Names may be 4 KB long (regexps), so bytes are bounded, too: an entry counts
+  // kEntryBytes and its name.
   static constexpr size_t kDefaultMaxEntries = 400'000;
   static constexpr size_t kDefaultMaxBytes = 96 << 20;
   static constexpr size_t kEntryBytes = 128;

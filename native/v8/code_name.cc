@@ -8,9 +8,7 @@ namespace {
 
 constexpr uint8_t kWasmCodeType = 2;  // v8api::JitCodeEvent::kWasmCode
 
-bool StartsWith(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
+bool StartsWith(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
 // "~foo", "*foo", "^foo", "+'foo" (24 on: a function whose context was specialised), "o*foo" (26: on-stack replacement).
 std::string_view DropTierMark(std::string_view text) {
@@ -23,20 +21,26 @@ std::string_view DropTierMark(std::string_view text) {
   return text;
 }
 
-// Builtins that are functions of the language, called by name; the rest (trampolines, inline caches, call and construct stubs, write barriers) is
-// machinery whose time belongs to the function that needed it. V8 names them after the constructor or namespace (builtins-definitions.h).
+// Builtins that are functions of the language, called by name; the rest (trampolines, inline caches, call and construct stubs, write
+// barriers) is machinery whose time belongs to the function that needed it. V8 names them after the constructor or namespace
+// (builtins-definitions.h).
 constexpr std::array<std::string_view, 45> kShownBuiltins = {
-    "Array",      "Async",        "Atomics",   "BigInt",  "Boolean", "DataView", "Date",         "Error",     "Finalization",
-    "Function",   "Generator",    "Global",    "Intl",    "Iterator", "Json",    "Map",          "Math",      "Number",
-    "Object",     "Promise",      "Proxy",     "Reflect", "RegExp",  "Set",      "Shadow",       "SharedArray", "SharedStruct",
-    "String",     "Symbol",       "Typed",     "WeakMap", "WeakRef", "WeakSet",  "WebAssembly",  "Segmenter", "Locale",
-    "Temporal",   "DisposableStack", "Console", "Escape",  "Unescape", "Decode",  "Encode",       "ParseInt",  "ParseFloat"};
+    "Array",    "Async",           "Atomics", "BigInt",  "Boolean",  "DataView", "Date",        "Error",       "Finalization",
+    "Function", "Generator",       "Global",  "Intl",    "Iterator", "Json",     "Map",         "Math",        "Number",
+    "Object",   "Promise",         "Proxy",   "Reflect", "RegExp",   "Set",      "Shadow",      "SharedArray", "SharedStruct",
+    "String",   "Symbol",          "Typed",   "WeakMap", "WeakRef",  "WeakSet",  "WebAssembly", "Segmenter",   "Locale",
+    "Temporal", "DisposableStack", "Console", "Escape",  "Unescape", "Decode",   "Encode",      "ParseInt",    "ParseFloat"};
 
 // … and among those names, helpers that only pass through.
-constexpr std::array<std::string_view, 9> kSkippedBuiltins = {
-    "FunctionPrototypeApply", "FunctionPrototypeCall", "FunctionPrototypeHasInstance", "AsyncFunctionAwaitResolveClosure",
-    "ArrayIncludesSmi",       "StringEqual",           "StringCharAt",                 "NumberConstructor_ConstructStub",
-    "ObjectAssign_Unused"};
+constexpr std::array<std::string_view, 9> kSkippedBuiltins = {"FunctionPrototypeApply",
+                                                              "FunctionPrototypeCall",
+                                                              "FunctionPrototypeHasInstance",
+                                                              "AsyncFunctionAwaitResolveClosure",
+                                                              "ArrayIncludesSmi",
+                                                              "StringEqual",
+                                                              "StringCharAt",
+                                                              "NumberConstructor_ConstructStub",
+                                                              "ObjectAssign_Unused"};
 
 bool IsShownBuiltin(std::string_view name) {
   for (const std::string_view skipped : kSkippedBuiltins) {
@@ -64,13 +68,14 @@ bool TakeNumber(std::string_view* text, uint32_t* number) {
   return true;
 }
 
-// Name and file are joined by one space, and either may contain spaces. A file that Node loads is a path, a URL or node:…; where the last one of these
-// starts after a space is the border (a method named 'GET /users' is more common than a folder whose name ends in a space). Otherwise the last space is.
+// Name and file are joined by one space, and either may contain spaces. A file that Node loads is a path, a URL or node:…; where the last
+// one of these starts after a space is the border (a method named 'GET /users' is more common than a folder whose name ends in a space).
+// Otherwise the last space is.
 size_t FindBorder(std::string_view text) {
   if (text.empty()) return std::string_view::npos;
   if (text[0] == ' ') return 0;
-  constexpr std::array<std::string_view, 10> kFileStarts = {" /",        " file:",  " node:",  " http:", " https:", " [worker eval]",
-                                                           " webpack:", " data:", " evalmachine.", " wasm:"};
+  constexpr std::array<std::string_view, 10> kFileStarts = {" /",        " file:", " node:",        " http:", " https:", " [worker eval]",
+                                                            " webpack:", " data:", " evalmachine.", " wasm:"};
   size_t best = std::string_view::npos;
   for (const std::string_view start : kFileStarts) {
     const size_t at = text.rfind(start);
@@ -103,7 +108,8 @@ CodeIdentity IdentifyCode(std::string_view text, uint8_t code_type) {
   const size_t colon = text.find(':');
   const std::string_view tag = text.substr(0, colon == std::string_view::npos ? 0 : colon);
   const std::string_view rest = colon == std::string_view::npos ? text : text.substr(colon + 1);
-  if (tag == "JS" || tag == "Function" || tag == "LazyCompile" || tag == "Eval") return {FunctionKind::kJs, FrameRole::kShown, DropTierMark(rest)};
+  if (tag == "JS" || tag == "Function" || tag == "LazyCompile" || tag == "Eval")
+    return {FunctionKind::kJs, FrameRole::kShown, DropTierMark(rest)};
   if (tag == "Script") return {FunctionKind::kScript, FrameRole::kShown, DropTierMark(rest)};
   if (tag == "Builtin") return {FunctionKind::kBuiltin, IsShownBuiltin(rest) ? FrameRole::kShown : FrameRole::kSkipped, rest};
   if (tag == "RegExp") return {FunctionKind::kRegExp, FrameRole::kShown, rest};

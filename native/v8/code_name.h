@@ -1,8 +1,10 @@
 // What a piece of code is called, from the text V8 announces it with.
 //
-// V8's text is a tag, for functions a tier mark, the function's name, and `file:line:column` of its start (1-based): "JS:*parse /app/html.js:12:17",
-// "Script:~/app/main.js:1:1", "Builtin:ArrayForEach", "BytecodeHandler:Star0", "RegExp:\d+". Tier marks (V8 log.cc, ComputeMarker): ~ interpreted, ^ baseline,
-// + Maglev, * TurboFan; newer V8s add ' behind or o before it. The mark is not part of the function's identity: the same function in two tiers has one name.
+// V8's text is a tag, for functions a tier mark, the function's name, and `file:line:column` of its start (1-based): "JS:*parse
+// /app/html.js:12:17", "Script:~/app/main.js:1:1", "Builtin:ArrayForEach", "BytecodeHandler:Star0", "RegExp:\d+". Tier marks (V8 log.cc,
+// ComputeMarker): ~ interpreted, ^ baseline,
+// + Maglev, * TurboFan; newer V8s add ' behind or o before it. The mark is not part of the function's identity: the same function in two
+// tiers has one name.
 #pragma once
 
 #include <cstdint>

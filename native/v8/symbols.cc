@@ -1,7 +1,6 @@
-// Looks V8's functions up by their mangled names. Called from module initialisation or later, never from a static initialiser: dlsym(RTLD_DEFAULT)
-// in one has crashed inside glibc.
+// Looks V8's functions up by their mangled names. Called from module initialisation or later, never from a static initialiser:
+// dlsym(RTLD_DEFAULT) in one has crashed inside glibc.
 #include <dlfcn.h>
-
 
 #include "v8/api.h"
 

@@ -38,7 +38,9 @@ async function main(argv: string[]): Promise<number> {
       process.stdout.write(HELP);
       return 0;
     default:
-      process.stderr.write(command === undefined ? HELP : `strobe: unknown command '${command}'; commands: run, report, merge (strobe --help)\n`);
+      process.stderr.write(
+        command === undefined ? HELP : `strobe: unknown command '${command}'; commands: run, report, merge (strobe --help)\n`,
+      );
       return 2;
   }
 }

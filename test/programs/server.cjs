@@ -12,7 +12,7 @@ function render(found) {
 }
 
 let requests = 0;
-const server = createServer((request, response) => {
+const server = createServer((_request, response) => {
   response.setHeader('content-type', 'application/json');
   response.end(render(selectRows(requests++)));
 });
