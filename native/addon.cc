@@ -92,12 +92,12 @@ Napi::Value FollowSignals(const Napi::CallbackInfo& info) {
 
 Napi::Value Join(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  if (info.Length() < 2 || !info[0].IsString() || !info[1].IsNumber()) {
-    ThrowArgument(env, "join(name, threadId)");
+  if (info.Length() < 3 || !info[0].IsString() || !info[1].IsNumber() || !info[2].IsBoolean()) {
+    ThrowArgument(env, "join(name, threadId, fromStart)");
     return env.Undefined();
   }
   std::string error;
-  if (!Profiler::Get().Join(info[0].As<Napi::String>().Utf8Value(), info[1].As<Napi::Number>().Int32Value(), &error)) {
+  if (!Profiler::Get().Join(info[0].As<Napi::String>().Utf8Value(), info[1].As<Napi::Number>().Int32Value(), info[2].As<Napi::Boolean>().Value(), &error)) {
     Throw(env, "ERR_UNSUPPORTED_RUNTIME", error);
     return env.Undefined();
   }

@@ -165,7 +165,8 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
   collector_.MarkStart();
   {
     std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
-    encoder_comes_ = true;
+    // It may have attached itself already: it is started before the engine.
+    encoder_comes_ = encoder_tid_ == 0;
   }
   collector_.SetFlushHooks({[] { return lifecycle::PendingSignal() != 0; },
                             [this] {
@@ -240,7 +241,7 @@ void Profiler::FollowSignals() {
   if ((running_ || stopping_) && handle_signals_) lifecycle::FollowEndingSignals();
 }
 
-bool Profiler::Join(const std::string& name, int32_t node_thread_id, std::string* error) {
+bool Profiler::Join(const std::string& name, int32_t node_thread_id, bool from_start, std::string* error) {
   std::lock_guard<std::mutex> lock(mutex_);
   SampledThread* thread = JoinLocked(name, node_thread_id, error);
   if (thread == nullptr) return false;
@@ -248,7 +249,10 @@ bool Profiler::Join(const std::string& name, int32_t node_thread_id, std::string
     *error = "too many isolates announce code";
     return false;
   }
-  if (running_ && !thread->state->armed.load()) Arm(thread);
+  if (running_ && !thread->state->armed.load()) {
+    Arm(thread);
+    if (from_start) thread->state->unsampled_ns_since_taken.fetch_add(thread->state->last_cpu_ns.load());
+  }
   return true;
 }
 

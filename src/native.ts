@@ -124,8 +124,9 @@ export interface NativeAddon {
   release(): void;
   /** The application removed its handler of an ending signal: ours takes its place where the default action came back. */
   followSignals(): void;
-  /** Registers the calling thread's isolate: its code is followed from here on, it is sampled while the profiler runs. Idempotent. */
-  join(name: string, threadId: number): boolean;
+  /** Registers the calling thread's isolate: its code is followed from here on, it is sampled while the profiler runs. Idempotent.
+   * `fromStart`: nothing of the application ran on it before; the CPU of Node's own start of it is shown as `(unsampled)`. */
+  join(name: string, threadId: number, fromStart: boolean): boolean;
   /** Gives the thread of Node's `threadId` the name that it will have in the next slices. */
   nameThread(threadId: number, name: string): void;
   setFrequency(frequencyHz: number): void;

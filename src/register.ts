@@ -65,8 +65,11 @@ function startHere(isOwner: boolean): void {
 function register(): void {
   if (process.env.STROBE_ENABLED === '0') return;
   if (!isMainThread) {
+    // The main thread of this process ran this preload before: it starts a profiler, or it is a child that stays inert, with its Workers.
+    const owner = process.env.STROBE_OWNER_PID;
+    if (owner !== undefined && owner !== String(process.pid) && process.env.STROBE_FOLLOW_CHILDREN !== '1') return;
     const native = loadNative();
-    native.join(threadName(), threadId);
+    native.join(threadName(), threadId, true);
     followWorkers(native);
     return;
   }

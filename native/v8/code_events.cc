@@ -16,6 +16,8 @@ constexpr uint32_t kChunkBytes = 64 * 1024;
 constexpr size_t kMaxNameBytes = 4096;
 constexpr uint64_t kTimedEvery = 32;
 
+constexpr uint32_t kChunksPerWake = 32;  // 2 MiB
+
 constexpr uint32_t kMaxIsolates = capture::kMaxThreads;
 
 // Isolate -> queue. Slots are taken and given back on the isolates' threads, read by the callback on V8's threads.
@@ -131,8 +133,9 @@ bool CodeEventQueue::Append(const CodeEvent& event) {
       tail_->next = fresh;
     }
     tail_ = fresh;
-    // Without samples (the profiler stopped, the clock refused) nobody else would wake the collector, and chunks would pile up.
-    capture::g_doorbell.Ring(true);
+    // Without samples (the profiler stopped, the clock refused) nobody else would wake the collector, and chunks would pile up. Not at each one: while
+    // existing code is listed, a collector at work on the neighbouring core would slow the application's start.
+    if (++chunks_ % kChunksPerWake == 0) capture::g_doorbell.Ring(true);
   }
   const Header header{size,        static_cast<uint8_t>(event.type), event.code_type, static_cast<uint16_t>(name_length),
                       event.start, event.length_or_new_start};

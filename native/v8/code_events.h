@@ -4,7 +4,7 @@
 //   Writer   V8's callback, on the isolate's thread or, during a garbage collection, on one of its helpers; V8 serialises them, a spin flag
 //   here makes
 //            sure. It copies the event (start, length, name) into the current chunk and publishes it by raising `published` (release). For
-//            a new chunk it calls malloc and wakes the collector; it never calls V8.
+//            a new chunk it calls malloc and, now and then, wakes the collector; it never calls V8.
 //   Reader   the collector: takes events up to a value of `published` (acquire), frees chunks it is through with.
 //   Order    the handler stores the value of `published` in each sample. Applying exactly that many events before a sample is resolved
 //   gives it the map
@@ -67,6 +67,7 @@ class CodeEventQueue {
   std::atomic_flag writing_ = ATOMIC_FLAG_INIT;
   Chunk* tail_ = nullptr;  // writer
   bool in_doubt_ = false;  // writer
+  uint32_t chunks_ = 0;    // writer
   std::atomic<uint64_t> published_{0};
   Chunk* head_ = nullptr;  // reader
   uint32_t read_offset_ = 0;

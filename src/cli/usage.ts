@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { StrobeError } from '../errors';
-import { ioError } from '../export/atomic';
+import { ioError } from '../export/io-error';
 import { decode } from '../pprof/decode';
 import type { Profile } from '../pprof/schema';
 

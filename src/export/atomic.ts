@@ -1,31 +1,10 @@
 // Writes a file whole or not at all: to a temporary name in the same folder, synced, then renamed, so that a reader (or a crash, or a full disk) never
 // sees half a profile, and an older file of that name lives until the new one is complete.
 
-import { randomBytes } from 'node:crypto';
 import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { StrobeError } from '../errors';
-
-/** What the usual errno values mean to someone who named a path. */
-const REASONS: Record<string, string> = {
-  ENOENT: 'no such file or folder',
-  EEXIST: 'a part of the path is not a folder',
-  ENOTDIR: 'a part of the path is not a folder',
-  EISDIR: 'it is a folder',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'no space left on the device',
-  EDQUOT: 'the disk quota is used up',
-  ENAMETOOLONG: 'the name is too long',
-};
-
-/** @param doing 'read' or 'write' */
-export function ioError(doing: string, path: string, cause: unknown): StrobeError {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  const reason = REASONS[code ?? ''] ?? message ?? String(cause);
-  return new StrobeError('ERR_IO', `cannot ${doing} ${path}: ${reason}`, { cause });
-}
+import { threadId } from 'node:worker_threads';
+import { ioError } from './io-error';
 
 /**
  * A symbolic link is followed; what is not a regular file (a pipe, /dev/null) is written to directly, for a rename would replace it.
@@ -42,9 +21,15 @@ export async function writeFileAtomic(path: string, data: Uint8Array | string): 
   }
 }
 
+let written = 0;
+/** Unlike any other writer's: another process, another thread, another file. */
+function temporaryId(): string {
+  return `${process.pid}-${threadId}-${process.hrtime.bigint().toString(36)}-${written++}`;
+}
+
 async function replace(target: string, data: Uint8Array | string, mode: number | undefined): Promise<void> {
   // A long name must stay within the file system's 255 bytes with our ending on it.
-  const temporary = join(dirname(target), `.${basename(target).slice(0, 64)}.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = join(dirname(target), `.${basename(target).slice(0, 64)}.${temporaryId()}.tmp`);
   try {
     const file = await open(temporary, 'wx', 0o666);
     try {

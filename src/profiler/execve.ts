@@ -5,13 +5,18 @@
 type Execve = (file: string, args?: readonly string[], env?: Record<string, string>) => never;
 const holder = process as { execve?: Execve };
 
-/** Calls `end` before an execve. Returns the way back. */
-export function beforeExecve(end: () => void): () => void {
+/** Calls `end` before an execve, and `failed` when the call comes back. Returns the way back. */
+export function beforeExecve(end: () => void, failed: () => void): () => void {
   const original = holder.execve;
   if (typeof original !== 'function') return () => {};
   const wrapper: Execve = (...args) => {
     end();
-    return original.apply(process, args);
+    try {
+      return original.apply(process, args);
+    } catch (error) {
+      failed();
+      throw error;
+    }
   };
   holder.execve = wrapper;
   return () => {

@@ -8,7 +8,7 @@ import { followWorkers, threadName } from './threads';
 if (!isMainThread) {
   try {
     const native = loadNative();
-    native.join(threadName(), threadId);
+    native.join(threadName(), threadId, true);
     followWorkers(native);
   } catch (error) {
     process.emitWarning(`strobe: this Worker is not profiled: ${(error as Error).message}`);

@@ -95,6 +95,7 @@ class RunningProfiler implements Profiler {
     } catch (error) {
       throw asStrobeError(error);
     }
+    // After the engine: the new thread's start-up beside it would slow the listing of code down by more than it saves.
     const before = process.hrtime.bigint();
     try {
       // No preloads, no NODE_OPTIONS: nothing of the application's runs in our Worker.
@@ -106,7 +107,8 @@ class RunningProfiler implements Profiler {
       native.release();
       throw new StrobeError('ERR_UNSUPPORTED_RUNTIME', encoderRefused(error), { cause: error });
     }
-    this.#start = { ...timings, encoderNs: Number(process.hrtime.bigint() - before) };
+    const encoderNs = Number(process.hrtime.bigint() - before);
+    this.#start = { ...timings, encoderNs };
     this.#encoder.on('message', (message: FromEncoder) => this.#onMessage(message));
     this.#encoder.on('error', (error) => this.#onEncoderGone(`the encoder failed: ${error.stack ?? error}`));
     this.#encoder.on('exit', () => this.#onEncoderGone('the encoder ended'));
@@ -179,7 +181,10 @@ class RunningProfiler implements Profiler {
     if (most > 0) process.setMaxListeners(most + 1);
     process.prependListener('exit', this.#onExit);
     if (isMainThread) process.on('removeListener', this.#onListenerRemoved);
-    this.#forgetExecve = beforeExecve(() => this.#onExit());
+    this.#forgetExecve = beforeExecve(
+      () => this.#onExit(),
+      () => this.#abandon(),
+    );
   }
 
   #unlisten(): void {
@@ -213,6 +218,15 @@ class RunningProfiler implements Profiler {
     if (this.#native.pendingSignal() !== 0)
       Atomics.wait(this.#counters, COUNTER.windows, Atomics.load(this.#counters, COUNTER.windows), 1000);
   };
+
+  // The execve that the profile was ended for failed: the application lives on, unprofiled, and may start another.
+  #abandon(): void {
+    this.#native.stop();
+    this.#native.release();
+    this.#unlisten();
+    unfollowWorkers();
+    this.#warn('profiling ended before process.execve(), which failed; start it again if it is wanted');
+  }
 
   #readStats(): ProfilerStats {
     const native = this.#native.stats();
@@ -335,7 +349,7 @@ export function startProfiler(options?: StartOptions): Profiler {
 export function joinThread(): boolean {
   const native = loadNative();
   try {
-    return native.join(threadName(), isMainThread ? 0 : threadId);
+    return native.join(threadName(), isMainThread ? 0 : threadId, false);
   } catch (error) {
     throw asStrobeError(error);
   }
