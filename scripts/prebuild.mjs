@@ -1,7 +1,7 @@
 // `npm run build:prebuild [-- --release]`: makes prebuilds/<platform>-<arch>/strobe.<libc>.node, the stripped binary that the package ships.
 //
 // Contract: the name and place are those that node-gyp-build looks for. Prints the file, its size and the newest glibc it needs, and fails when that
-// is newer than the floor: RELEASE_GLIBC with --release (builds in a manylinux_2_28 container), else LOCAL_GLIBC. Other platforms' binaries
+// is newer than the floor: RELEASE_GLIBC with --release (builds in a container with glibc 2.28), else LOCAL_GLIBC. Other platforms' binaries
 // that are already in prebuilds/ stay. On a platform without an engine it says so and makes nothing (exit 0), so that packing works everywhere.
 
 import { mkdirSync, statSync } from 'node:fs';
@@ -73,7 +73,7 @@ function main() {
   const floor = release ? RELEASE_GLIBC : LOCAL_GLIBC;
   if (glibc && newer(glibc, floor)) {
     console.error(
-      `prebuild: GLIBC ${glibc} is newer than ${floor}: build ${release ? 'releases in a manylinux_2_28 container' : 'on an older distribution'}.`,
+      `prebuild: GLIBC ${glibc} is newer than ${floor}: build ${release ? 'releases in a container with glibc 2.28' : 'on an older distribution'}.`,
     );
     return 1;
   }
