@@ -97,7 +97,8 @@ Napi::Value Join(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   std::string error;
-  if (!Profiler::Get().Join(info[0].As<Napi::String>().Utf8Value(), info[1].As<Napi::Number>().Int32Value(), info[2].As<Napi::Boolean>().Value(), &error)) {
+  if (!Profiler::Get().Join(info[0].As<Napi::String>().Utf8Value(), info[1].As<Napi::Number>().Int32Value(),
+                            info[2].As<Napi::Boolean>().Value(), &error)) {
     Throw(env, "ERR_UNSUPPORTED_RUNTIME", error);
     return env.Undefined();
   }

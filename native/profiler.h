@@ -53,7 +53,8 @@ class Profiler {
   // The application removed a handler of its own: an ending signal is for us again.
   void FollowSignals();
   // False when the runtime isn't supported, or every slot is taken (`error`).
-  // `from_start`: nothing of the application ran on this thread before; what it used so far (Node's own start of it) is shown as `(unsampled)`.
+  // `from_start`: nothing of the application ran on this thread before; what it used so far (Node's own start of it) is shown as
+  // `(unsampled)`.
   bool Join(const std::string& name, int32_t node_thread_id, bool from_start, std::string* error);
   void NameThread(int32_t node_thread_id, const std::string& name);
   void ThreadEnds();

@@ -133,8 +133,8 @@ bool CodeEventQueue::Append(const CodeEvent& event) {
       tail_->next = fresh;
     }
     tail_ = fresh;
-    // Without samples (the profiler stopped, the clock refused) nobody else would wake the collector, and chunks would pile up. Not at each one: while
-    // existing code is listed, a collector at work on the neighbouring core would slow the application's start.
+    // Without samples (the profiler stopped, the clock refused) nobody else would wake the collector, and chunks would pile up. Not at each
+    // one: while existing code is listed, a collector at work on the neighbouring core would slow the application's start.
     if (++chunks_ % kChunksPerWake == 0) capture::g_doorbell.Ring(true);
   }
   const Header header{size,        static_cast<uint8_t>(event.type), event.code_type, static_cast<uint16_t>(name_length),
