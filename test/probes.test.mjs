@@ -46,7 +46,7 @@ async function statsWhen(done) {
 async function busyWorker() {
   const worker = new Worker(
     `const { parentPort, threadId, workerData } = require('node:worker_threads');
-     require(workerData).loadNative().join('busy', threadId);
+     require(workerData).loadNative().join('busy', threadId, false);
      parentPort.postMessage('joined');
      for (;;);`,
     { eval: true, workerData: nativeModule },
