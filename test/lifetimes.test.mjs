@@ -142,7 +142,7 @@ test('Workers that start after the profiler join by themselves, under their name
     new Worker(${quote(file)});
     new Worker(${quote(`${BUSY} busy(150);`)}, { eval: true, name: 'eval' });
     new Worker(${quote(file)}, { execArgv: ['--no-warnings'], name: 'own flags' });
-    new Worker(${quote(file)}, { env: { A: 'b' }, name: 'own env' });
+    new Worker(${quote(file)}, { env: { A: 'b', ...(process.env.STROBE_BINARY && { STROBE_BINARY: process.env.STROBE_BINARY }) }, name: 'own env' });
     new Worker(${quote(inner)}, { eval: true, name: 'outer' });
     new Worker(${quote(inners)}, { eval: true, name: 'outer 2' });`;
   // Read when it is used, after the start: a class taken out of the module before is the original one.
