@@ -175,7 +175,7 @@ function costLine(profile: Profile): string {
   const share = (ns: number) => (cpu > 0 ? `${((100 * ns) / cpu).toFixed(2)} %` : 'none');
   return (
     `cost of profiling: ${share(onThreads + besides)} of the process's CPU: ${humanise(onThreads, 'nanoseconds')} on its threads ` +
-    `(${share(onThreads)}), ${humanise(besides, 'nanoseconds')} beside them; pauses: none`
+    `(${share(onThreads)}), ${humanise(besides, 'nanoseconds')} beside them`
   );
 }
 
