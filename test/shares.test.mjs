@@ -39,11 +39,11 @@ async function measure(kind, cycleMs, seconds, threads) {
   const profile = decode(readFileSync(join(out, 'cpu.pb.gz')), 'cpu.pb.gz');
   const shares = shareByFunction(profile, PARTS);
   const inParts = PARTS.reduce((sum, part) => sum + shares.get(part), 0);
-  const units = PARTS.reduce((sum, part) => sum + truth[part], 0);
+  const truthTotal = PARTS.reduce((sum, part) => sum + truth[part], 0);
   const { self, total } = selfByFunction(profile);
   return {
     samples: profile.samples.reduce((sum, sample) => sum + sample.values[0], 0),
-    errors: PARTS.map((part) => (100 * shares.get(part)) / inParts - (100 * truth[part]) / units),
+    errors: PARTS.map((part) => (100 * shares.get(part)) / inParts - (100 * truth[part]) / truthTotal),
     loopShare: LOOP.reduce((sum, name) => sum + (self.get(name) ?? 0), 0) / total,
   };
 }
@@ -66,12 +66,12 @@ for (const cycleMs of [7, 10, 20]) {
   test(`steady, cycles of ${cycleMs} ms`, () => shows('STEADY', cycleMs, 7, 1));
 }
 
-// At 5 % utilisation one thread gives 50 samples a second: twenty bursty threads give the data in a bearable time, each of them bursty.
+// At 5 % utilisation one thread gives 50 samples a second: eight bursty threads give the data in a bearable time, each of them bursty.
 for (const cycleMs of [7, 10, 20]) {
-  test(`bursts of ${cycleMs} ms at 5 % utilisation`, () => shows('BURSTY', cycleMs, 13, 20));
+  test(`bursts of ${cycleMs} ms at 5 % utilisation`, () => shows('BURSTY', cycleMs, 18, 8));
 }
 // A burst as short as the period, the hardest case: here waking up is 3 to 5 % of a burst's CPU, in libuv and rightly shown there, and its first part runs
 // on cold caches, which the count of units does not know.
-test('bursts of 1 ms at 5 % utilisation', () => shows('BURSTY', 1, 15, 20, 3, 0.08));
+test('bursts of 1 ms at 5 % utilisation', () => shows('BURSTY', 1, 20, 8, 3, 0.08));
 
 test.run();

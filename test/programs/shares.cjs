@@ -1,6 +1,6 @@
 // Work of known shares: three functions that take 60, 30 and 10 % of each cycle, steady or in bursts, on the main thread and in Workers.
 //   node shares.cjs STEADY|BURSTY CYCLE_MS SECONDS THREADS
-// Ends with one line of JSON: how many units of work each function did, over all threads. The three functions have bodies of their own, so that
+// Ends with one line of JSON: what each function took, nanoseconds, over all threads. The three functions have bodies of their own, so that
 // no engine can share code between them; the caller switches inlining off (what is inlined is another test's matter).
 
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
@@ -9,8 +9,7 @@ const [kind, cycleMs, seconds, threads, givenUnit] = isMainThread
   ? [process.argv[2], Number(process.argv[3]), Number(process.argv[4]), Number(process.argv[5] ?? 1)]
   : workerData;
 
-// A unit of work is about 10 us. Shares are counted in units, not by a clock: when the machine is busy, a clock of the program's would count the
-// time that other processes took.
+// A unit of work is about 10 us. The parts do units, not time: a loop that runs until a clock says so would do less when other processes take the core.
 function partSixty(units) {
   let x = 0;
   for (let u = 0; u < units; u++) for (let i = 0; i < unitLength; i++) x += Math.sqrt(i + x);
@@ -36,15 +35,20 @@ for (let i = 0; i < 30; i++) for (const part of [partSixty, partThirty, partTen]
 unitLength = givenUnit ?? Math.max(50, Math.round((unitLength * 10_000 * 900) / Number(process.hrtime.bigint() - before)));
 const UNITS_PER_MS = 100;
 
+// The truth is what each part took by this thread's wall clock while it did its units: the same units do not always cost the same (caches, the neighbouring core).
 const took = [0, 0, 0];
 function cycle(ms) {
   const units = Math.round(ms * UNITS_PER_MS);
+  const start = process.hrtime.bigint();
   partSixty(units * 0.6);
+  const sixty = process.hrtime.bigint();
   partThirty(units * 0.3);
+  const thirty = process.hrtime.bigint();
   partTen(units * 0.1);
-  took[0] += units * 0.6;
-  took[1] += units * 0.3;
-  took[2] += units * 0.1;
+  const ten = process.hrtime.bigint();
+  took[0] += Number(sixty - start);
+  took[1] += Number(thirty - sixty);
+  took[2] += Number(ten - thirty);
 }
 
 const end = Date.now() + seconds * 1000;
