@@ -130,7 +130,7 @@ function judge(end, counts, limitMs) {
   return result;
 }
 
-const THREAD_SANITIZER = 'c++ ring tests under ThreadSanitizer';
+const THREAD_SANITIZER = 'c++ ring, capture, code event and collector tests under ThreadSanitizer';
 
 /**
  * Builds the C++ unit tests into `<dir>` with these CMake definitions and runs them; adds one line to `results`.
@@ -183,7 +183,7 @@ async function runCpp(results) {
     name: THREAD_SANITIZER,
     dir: 'build-tsan',
     defines: { STROBE_SANITIZE: 'thread' },
-    filter: ['ring'],
+    filter: ['ring', 'capture', 'code_events', 'collector'],
     env: { TSAN_OPTIONS: 'halt_on_error=1' },
   });
 }
