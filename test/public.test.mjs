@@ -212,7 +212,7 @@ test('a binary of another version, no binary, another platform: the import works
 test('a start that is refused leaves nothing behind', async () => {
   const source = `const { startProfiler, fileExporter, processStats } = require(${JSON.stringify(INDEX)});
     const file = process.argv[1];
-    for (const options of [{ frequencyHz: 0 }, { mode: 'x' }, { exporters: [fileExporter({ dir: file + '/x' })] }]) { try { startProfiler(options); process.exit(9); } catch {} }
+    for (const options of [{ frequencyHz: 0 }, { mode: 'x' }, { exporters: [fileExporter({ dir: file + '/x' })] }]) { try { startProfiler(options); process.exit(9); } catch (error) { if (error.name !== 'StrobeError') throw error; } }
     console.log(processStats().threads.filter(({ kind }) => kind === 'strobe').length, process.listenerCount('exit'), process.getActiveResourcesInfo().length);`;
   const end = await runNode([program(source)]);
   assert.is(end.stdout, '0 0 0\n', end.stderr);
