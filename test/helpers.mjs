@@ -2,7 +2,7 @@
 // (process.execPath), so that the matrix tests each major; STROBE_DIST chooses another build of the package.
 
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -30,6 +30,13 @@ export function folder() {
   const made = mkdtempSync(join(tmpdir(), 'strobe-test-'));
   folders.push(made);
   return made;
+}
+
+/** What a copy of the package needs beside `dist` and `package.json`: its binaries (built here, or prebuilt) and dependencies. */
+export function linkPackageParts(home) {
+  for (const name of ['build', 'prebuilds', 'node_modules']) {
+    if (existsSync(join(ROOT, name))) symlinkSync(join(ROOT, name), join(home, name));
+  }
 }
 
 /** Writes a program into a folder of its own and returns its path. */

@@ -2,12 +2,12 @@
 // its name, and no process writes over another's files.
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { DIST, decode, folder, INDEX, NODE_MAJOR, program, REGISTER, ROOT, run, runNode, strobe } from './helpers.mjs';
+import { DIST, decode, folder, INDEX, linkPackageParts, NODE_MAJOR, program, REGISTER, ROOT, run, runNode, strobe } from './helpers.mjs';
 
 const require = createRequire(import.meta.url);
 const quote = JSON.stringify;
@@ -138,11 +138,13 @@ test('Workers that start after the profiler join by themselves, under their name
   const body = `start();
     class Mine extends Worker { constructor() { super(${quote(file)}, { name: 'mine' }); this.isMine = true; } }
     const mine = new Mine();
+    const binaryUnderTest = {};
+    for (const name of ['STROBE_BINARY', 'PREBUILDS_ONLY']) if (process.env[name]) binaryUnderTest[name] = process.env[name];
     if (!(mine instanceof Mine && mine instanceof Worker && mine.isMine)) process.exit(9);
     new Worker(${quote(file)});
     new Worker(${quote(`${BUSY} busy(150);`)}, { eval: true, name: 'eval' });
     new Worker(${quote(file)}, { execArgv: ['--no-warnings'], name: 'own flags' });
-    new Worker(${quote(file)}, { env: { A: 'b', ...(process.env.STROBE_BINARY && { STROBE_BINARY: process.env.STROBE_BINARY }) }, name: 'own env' });
+    new Worker(${quote(file)}, { env: { A: 'b', ...binaryUnderTest }, name: 'own env' });
     new Worker(${quote(inner)}, { eval: true, name: 'outer' });
     new Worker(${quote(inners)}, { eval: true, name: 'outer 2' });`;
   // Read when it is used, after the start: a class taken out of the module before is the original one.
@@ -311,7 +313,7 @@ test('unusual flags: frozen intrinsics, no __proto__, no code from strings, depr
 test('the package in a folder with spaces: strobe run -- and NODE_OPTIONS find it', async () => {
   const home = join(folder(), 'a b "c"');
   mkdirSync(home);
-  for (const name of ['build', 'node_modules']) symlinkSync(join(ROOT, name), join(home, name));
+  linkPackageParts(home);
   cpSync(DIST, join(home, 'dist'), { recursive: true });
   cpSync(join(ROOT, 'package.json'), join(home, 'package.json'));
   const dir = folder();

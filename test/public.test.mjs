@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as viaImport from '../dist/index.js';
-import { DIST, decode, folder, INDEX, program, ROOT, runNode } from './helpers.mjs';
+import { DIST, decode, folder, INDEX, linkPackageParts, program, ROOT, runNode } from './helpers.mjs';
 
 const require = createRequire(import.meta.url);
 const viaRequire = require(INDEX);
@@ -60,7 +60,7 @@ test('import and require give the same objects; the state is one', async () => {
     mkdirSync(copy);
     cpSync(DIST, join(copy, 'dist'), { recursive: true });
     cpSync(join(ROOT, 'package.json'), join(copy, 'package.json'));
-    for (const name of ['build', 'node_modules']) symlinkSync(join(ROOT, name), join(copy, name));
+    linkPackageParts(copy);
     assert.throws(
       () => require(join(copy, 'dist', 'index.js')).startProfiler(),
       (error) => error.code === 'ERR_ALREADY_RUNNING',
