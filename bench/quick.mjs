@@ -1,8 +1,8 @@
-// `npm run bench:quick [-- --part cpu|typescript|gaps|start|idle|busy|all] [--pairs N] [--json FILE] [--node PATH]`: what strobe costs, measured here and now.
+// `npm run bench:quick [-- --part cpu|typescript|gaps|start|code|idle|busy|all] [--pairs N] [--json FILE] [--node PATH]`: what strobe costs, measured here and now.
 //
 // Contract: tables on stdout, a progress line on a terminal's stderr, then one verdict line a claim: pass, fail or not enough data (docs/bench.md says
-// how each is reached). Exit code 1 when a verdict is fail or a run broke, 2 on a usage error. All parts together take less than 5 minutes on two cores that have nothing else to do.
-// `--pairs` is the number of rounds of each part (cpu, typescript, gaps, idle 5, start 15, busy 2); `--node` runs the workloads under another Node;
+// how each is reached). Exit code 1 when a verdict is fail or a run broke, 2 on a usage error. All parts together take less than 6 minutes on two cores that have nothing else to do.
+// `--pairs` is the number of rounds of each part (cpu, typescript, gaps, idle 5, start 15, code 12, busy 2); `--node` runs the workloads under another Node;
 // `--json` also writes every measurement. `--part` takes several, with commas.
 
 import { spawnSync } from 'node:child_process';
@@ -12,6 +12,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { REGISTER } from './lib/child.mjs';
 import { partBusy } from './lib/part-busy.mjs';
+import { partCode } from './lib/part-code.mjs';
 import { partGaps } from './lib/part-gaps.mjs';
 import { partIdle } from './lib/part-idle.mjs';
 import { partLoad } from './lib/part-load.mjs';
@@ -24,6 +25,7 @@ const PARTS = {
   typescript: (options) => partLoad('typescript', options),
   gaps: partGaps,
   start: partStart,
+  code: partCode,
   idle: partIdle,
   busy: partBusy,
 };

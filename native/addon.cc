@@ -10,6 +10,7 @@
 #include "lifecycle.h"
 #include "probe/probe.h"
 #include "profiler.h"
+#include "v8/self_test.h"
 
 namespace strobe {
 
@@ -169,6 +170,44 @@ Napi::Value Flushed(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// Encoder only. selfTest(compile, run, limitMs): `compile(source)` evaluates the function under test, `run()` calls it.
+Napi::Value SelfTest(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (info.Length() < 3 || !info[0].IsFunction() || !info[1].IsFunction() || !info[2].IsNumber()) {
+    ThrowArgument(env, "selfTest(compile, run, limitMs)");
+    return env.Undefined();
+  }
+  std::string missing;
+  const v8api::Symbols* symbols = v8api::LoadSymbols(&missing);
+  if (symbols == nullptr) {
+    Throw(env, "ERR_UNSUPPORTED_RUNTIME", missing);
+    return env.Undefined();
+  }
+  const auto compile = info[0].As<Napi::Function>();
+  const auto run = info[1].As<Napi::Function>();
+  const v8::SelfTestResult result = v8::RunSelfTest(
+      *symbols,
+      [&] {
+        compile.Call({Napi::String::New(env, v8::kSelfTestSource)});
+        return !env.IsExceptionPending();
+      },
+      [&] {
+        Napi::HandleScope scope(env);
+        run.Call({});
+        return !env.IsExceptionPending();
+      },
+      info[2].As<Napi::Number>().Int32Value());
+  if (env.IsExceptionPending()) return env.Undefined();
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("bytecode", result.bytecode);
+  out.Set("baseline", result.baseline);
+  out.Set("optimised", result.optimised);
+  out.Set("sourceMap", result.source_map);
+  out.Set("exitFrame", result.exit_frame);
+  out.Set("runs", static_cast<double>(result.runs));
+  return out;
+}
+
 Napi::Value Stats(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const Profiler::Stats stats = Profiler::Get().ReadStats();
@@ -186,6 +225,12 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   out.Set("codeEntries", count(c.code_entries));
   out.Set("codeEvictedOverlap", count(c.evicted_overlap));
   out.Set("codeEvictedBound", count(c.evicted_bound));
+  out.Set("codeDetails", static_cast<double>(stats.details));
+  out.Set("codeDetailsRefused", static_cast<double>(stats.details_refused));
+  out.Set("codeWithoutPositions", static_cast<double>(stats.without_positions));
+  out.Set("mendedCallers", count(c.mended));
+  out.Set("gcSamples", count(c.gc_samples));
+  out.Set("gcSamplesWithStack", count(c.gc_with_stack));
   Napi::Array threads = Napi::Array::New(env, stats.threads.size());
   for (uint32_t i = 0; i < stats.threads.size(); i++) {
     Napi::Object thread = Napi::Object::New(env);
@@ -204,6 +249,7 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   out.Set("wakeups", wakeups);
   Napi::Object overhead = Napi::Object::New(env);
   overhead.Set("handlerNs", static_cast<double>(stats.handler_ns));
+  overhead.Set("gcNs", static_cast<double>(stats.gc_ns));
   overhead.Set("codeEventNs", static_cast<double>(stats.code_event_ns));
   overhead.Set("samplerNs", static_cast<double>(stats.sampler_ns));
   overhead.Set("collectorNs", count(c.cpu_ns));
@@ -217,6 +263,21 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
         "off: the kernel refuses signals (errno " + std::to_string(stats.refused_errno) + "): a full signal queue (ulimit -i) or a filter";
   }
   features.Set("clock", clock);
+  const auto reading = [&](std::initializer_list<v8::DetailKind> kinds) -> std::string {
+    if (!stats.lines_off.empty()) return "off: " + stats.lines_off;
+    for (const v8::DetailKind kind : kinds) {
+      if (!v8::DetailsAllowed(kind)) return "off: the self-test failed on this V8";
+    }
+    return "on";
+  };
+  std::string lines = reading({v8::DetailKind::kBytecode, v8::DetailKind::kBaseline});
+  if (lines == "on" && stats.without_positions != 0) {
+    lines =
+        "on; " + std::to_string(stats.without_positions) + " functions were compiled before the profiler started and show their first line";
+  }
+  features.Set("lines", lines);
+  features.Set("inlinedFrames", reading({v8::DetailKind::kOptimised}));
+  features.Set("gcStacks", stats.gc_stacks ? "on" : "off: this V8 has no callbacks around collections");
   features.Set("names", c.code_resets.load() == 0 ? "on" : "on, with gaps: memory ran out for code events");
   out.Set("features", features);
   return out;
@@ -274,6 +335,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("attachEncoder", Napi::Function::New(env, AttachEncoder));
   exports.Set("takeSlices", Napi::Function::New(env, TakeSlices));
   exports.Set("flushed", Napi::Function::New(env, Flushed));
+  exports.Set("selfTest", Napi::Function::New(env, SelfTest));
   exports.Set("stats", Napi::Function::New(env, Stats));
   exports.Set("processStats", Napi::Function::New(env, ReadProcessStats));
   return exports;

@@ -32,6 +32,8 @@ Napi::Object SliceToObject(Napi::Env env, const stack::Slice& slice) {
   out.Set("functionLine", Column<Napi::Uint32Array>(env, slice.function_line));
   out.Set("functionColumn", Column<Napi::Uint32Array>(env, slice.function_column));
   out.Set("functionKind", Column<Napi::Uint8Array>(env, slice.function_kind));
+  out.Set("functionMapKind", Column<Napi::Uint8Array>(env, slice.function_map_kind));
+  out.Set("functionMapUrl", Column<Napi::Uint32Array>(env, slice.function_map_url));
   out.Set("frameFunction", Column<Napi::Uint32Array>(env, slice.frame_function));
   out.Set("frameLine", Column<Napi::Uint32Array>(env, slice.frame_line));
   out.Set("frameColumn", Column<Napi::Uint32Array>(env, slice.frame_column));
@@ -48,6 +50,7 @@ Napi::Object SliceToObject(Napi::Env env, const stack::Slice& slice) {
   out.Set("sampleNode", Column<Napi::Uint32Array>(env, slice.sample_node));
   out.Set("sampleThread", Column<Napi::Uint32Array>(env, slice.sample_thread));
   out.Set("sampleMode", Column<Napi::Uint8Array>(env, slice.sample_mode));
+  out.Set("sampleGc", Column<Napi::Uint8Array>(env, slice.sample_gc));
   out.Set("sampleCount", Column<Napi::Uint32Array>(env, slice.sample_count));
   out.Set("sampleWeightNs", Column<Napi::Float64Array>(env, slice.sample_weight_ns));
   Napi::Object totals = Napi::Object::New(env);

@@ -1,6 +1,5 @@
 #include "collector.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 
 #include "capture/capture.h"
 #include "capture/clocks.h"
+#include "capture/js_walk.h"
 
 namespace strobe {
 
@@ -30,16 +30,17 @@ constexpr size_t kSliceNodes = 100'000;
 // Finished slices that nobody takes (an encoder that hangs): the oldest goes, counted.
 constexpr size_t kMaxSlices = 64;
 constexpr size_t kMaxWaitingNodes = 1'000'000;  // some 30 MB
-constexpr size_t kMaxNativeAddresses = 4096;
-
-const v8::FunctionRef& VmFunction(const char* name) {
-  static auto* table = new std::unordered_map<std::string, v8::FunctionRef>;
-  auto& slot = (*table)[name];
-  if (!slot) slot = std::make_shared<v8::Function>(name, v8::FunctionKind::kVm, v8::FrameRole::kShown);
-  return slot;
-}
 
 double UnixMs() { return static_cast<double>(capture::ReadClockNs(CLOCK_REALTIME)) / 1e6; }
+
+// `gc_type` 0: V8 says that it collects, and announced no collection: a step of marking or sweeping.
+stack::GcKind GcKind(uint32_t gc_type) {
+  if ((gc_type & v8api::kGcScavenge) != 0) return stack::GcKind::kScavenge;
+  if ((gc_type & v8api::kGcMinorMarkSweep) != 0) return stack::GcKind::kMinorMarkSweep;
+  if ((gc_type & v8api::kGcMarkSweepCompact) != 0) return stack::GcKind::kMarkSweepCompact;
+  if ((gc_type & v8api::kGcIncrementalMarking) != 0) return stack::GcKind::kIncrementalMarking;
+  return (gc_type & v8api::kGcWeakCallbacks) != 0 ? stack::GcKind::kWeakCallbacks : stack::GcKind::kStep;
+}
 
 void Bump(std::atomic<uint64_t>* counter, uint64_t by) { counter->fetch_add(by, std::memory_order_relaxed); }
 
@@ -201,12 +202,12 @@ bool Collector::Drain() {
     // Read before the drain: what an ended thread wrote was written before it ended.
     const bool ended = thread->ended.load(std::memory_order_acquire);
     worked |= DrainThread(thread);
-    entries += thread->map.size();
-    overlap += thread->map.evicted_by_overlap();
-    bound += thread->map.evicted_by_bound();
+    entries += thread->code.map.size();
+    overlap += thread->code.map.evicted_by_overlap();
+    bound += thread->code.map.evicted_by_bound();
     if (ended) {
-      ended_overlap_ += thread->map.evicted_by_overlap();
-      ended_bound_ += thread->map.evicted_by_bound();
+      ended_overlap_ += thread->code.map.evicted_by_overlap();
+      ended_bound_ += thread->code.map.evicted_by_bound();
       {
         std::lock_guard<std::mutex> lock(threads_mutex_);
         threads_.erase(std::find(threads_.begin(), threads_.end(), thread));
@@ -224,7 +225,8 @@ bool Collector::Drain() {
 
 bool Collector::DrainThread(SampledThread* thread) {
   capture::ThreadState* state = thread->state;
-  const uint64_t events = thread->events.published().load(std::memory_order_acquire);
+  uint64_t events = thread->events.published().load(std::memory_order_acquire);
+  events = std::min(events, state->gc_since.load(std::memory_order_acquire));
   const uint64_t head = state->ring.Head();
   bool worked = false;
   uint32_t bytes = 0;
@@ -241,7 +243,7 @@ bool Collector::DrainThread(SampledThread* thread) {
   if (lost != 0 || lost_ns != 0) {
     if (builder_.empty()) builder_since_ns_ = capture::MonotonicNowNs();
     const uint32_t node = builder_.Child(builder_.Root(), {VmFunction("(lost)")});
-    builder_.AddSample(node, ThreadRow(thread), 0, static_cast<uint32_t>(lost), static_cast<double>(lost_ns));
+    builder_.AddSample({node, ThreadRow(thread), 0, stack::GcKind::kNone}, static_cast<uint32_t>(lost), static_cast<double>(lost_ns));
     builder_.totals().lost += lost;
     Bump(&counters_.lost, lost);
     worked = true;
@@ -249,8 +251,8 @@ bool Collector::DrainThread(SampledThread* thread) {
   const uint64_t unsampled_ns = state->unsampled_ns_since_taken.exchange(0, std::memory_order_relaxed);
   if (unsampled_ns != 0) {
     if (builder_.empty()) builder_since_ns_ = capture::MonotonicNowNs();
-    builder_.AddSample(builder_.Child(builder_.Root(), {VmFunction("(unsampled)")}), ThreadRow(thread), 0, 0,
-                       static_cast<double>(unsampled_ns));
+    const uint32_t node = builder_.Child(builder_.Root(), {VmFunction("(unsampled)")});
+    builder_.AddSample({node, ThreadRow(thread), 0, stack::GcKind::kNone}, 0, static_cast<double>(unsampled_ns));
     worked = true;
   }
   return worked;
@@ -262,63 +264,28 @@ void Collector::ApplyEvents(SampledThread* thread, uint64_t limit) {
   while (thread->events.Next(limit, &event)) {
     applied++;
     switch (event.type) {
-      case v8::CodeEvent::Type::kAdded: {
-        const v8::CodeIdentity identity = v8::IdentifyCode(event.name, event.code_type);
-        thread->map.Add(event.start, event.length_or_new_start, functions_.Intern(identity), event.code_type == 0);
+      case v8::CodeEvent::Type::kAdded:
+        thread->code.Add(event, &functions_);
         break;
-      }
+      case v8::CodeEvent::Type::kScript:
+        thread->code.Announce(event);
+        break;
       case v8::CodeEvent::Type::kMoved:
-        thread->map.Move(event.start, event.length_or_new_start);
+        thread->code.map.Move(event.start, event.length_or_new_start);
         break;
       case v8::CodeEvent::Type::kRemoved:
-        thread->map.Remove(event.start);
+        thread->code.map.Remove(event.start);
         break;
       case v8::CodeEvent::Type::kReattach:
-        thread->map.Clear();
+        thread->code.map.Clear();
         break;
       case v8::CodeEvent::Type::kReset:
-        thread->map.Clear();
+        thread->code.map.Clear();
         Bump(&counters_.code_resets, 1);
         break;
     }
   }
   if (applied != 0) Bump(&counters_.code_events, applied);
-}
-
-// True for an address in the executable or a library. dladdr takes the loader's lock: asked once an address, of which there are a handful.
-bool Collector::IsNativeCode(uint64_t address) {
-  const auto known = native_code_.find(address);
-  if (known != native_code_.end()) return known->second;
-  if (native_code_.size() >= kMaxNativeAddresses) native_code_.clear();
-  Dl_info info;
-  const bool native = dladdr(reinterpret_cast<void*>(address), &info) != 0;
-  native_code_.emplace(address, native);
-  return native;
-}
-
-// Pushes the function at `address` on stack_. `is_pc`: the interrupted instruction, which may be anything; others are V8's frames.
-// Returns false when a frame's address is in no known code.
-bool Collector::ResolveAddress(SampledThread* thread, uint64_t address, bool is_pc) {
-  uint64_t start = 0;
-  const v8::CodeMap::Entry* entry = thread->map.Find(address, &start);
-  // No pc lies in bytecode: the entry is dead, and something native lives there now.
-  if (is_pc && entry != nullptr && entry->bytecode) return false;
-  if (entry == nullptr && !is_pc) {
-    // A frame at function entry is reported as one below its code; a return address behind a last call is one past it.
-    entry = thread->map.Find(address + 1, &start);
-    if (entry == nullptr) entry = thread->map.Find(address - 1, &start);
-  }
-  if (entry == nullptr && !thread->builtins_looked_for && address - thread->builtins.code_start < thread->builtins.code_length) {
-    thread->builtins_looked_for = true;
-    const uint64_t copy = v8::FindBuiltinsCopy(thread->builtins);
-    if (copy != 0) thread->map.SetAlias(copy, thread->builtins.blob_start, thread->builtins.blob_length);
-    entry = thread->map.Find(address, &start);
-  }
-  // V8 11 (Node 20) reports the C++ callback that JavaScript was called through (RunMicrotasks, a timer) as a frame of its own: glue
-  // between two frames.
-  if (entry == nullptr) return !is_pc && IsNativeCode(address);
-  if (entry->function->role() == v8::FrameRole::kShown) stack_.push_back(entry->function);
-  return true;
 }
 
 uint32_t Collector::ThreadRow(SampledThread* thread) {
@@ -327,39 +294,28 @@ uint32_t Collector::ThreadRow(SampledThread* thread) {
 }
 
 void Collector::Resolve(SampledThread* thread, const capture::SampleRecord& record, const uint64_t* frames) {
-  stack_.clear();
-  // GetStackSample starts at the caller when the interrupted pc is in compiled code: the pc itself is the leaf then. In native code it
-  // resolves to nothing, in a bytecode handler or another piece of machinery to something skipped: the first frame is the leaf.
-  ResolveAddress(thread, record.pc, true);
-  uint64_t unresolved = 0;
-  for (uint32_t i = 0; i < record.frame_count; i++) {
-    if (ResolveAddress(thread, frames[i], false)) continue;
-    unresolved++;
-    stack_.push_back(VmFunction("(unresolved)"));
-  }
-  const auto state = static_cast<v8api::VmState>(record.vm_state);
-  if (state == v8api::VmState::kGc) {
-    stack_.insert(stack_.begin(), VmFunction("(garbage collector)"));
-  } else if (stack_.empty()) {
-    const bool idle = state == v8api::VmState::kIdle || state == v8api::VmState::kIdleExternal;
-    stack_.push_back(VmFunction(idle ? "(idle)" : "(program)"));
-  }
-  const bool truncated = (record.flags & capture::kTruncated) != 0;
-  if (truncated) stack_.push_back(VmFunction("(truncated)"));
-
+  Resolver::Counts counts;
+  const std::vector<stack::Frame>& stack = resolver_.Resolve(&thread->code, record, frames, &counts);
   if (builder_.empty()) builder_since_ns_ = capture::MonotonicNowNs();
   uint32_t node = builder_.Root();
-  for (size_t i = stack_.size(); i-- > 0;) node = builder_.Child(node, {stack_[i]});
-  builder_.AddSample(node, ThreadRow(thread), 0, 1, static_cast<double>(record.weight_ns));
+  for (size_t i = stack.size(); i-- > 0;) node = builder_.Child(node, stack[i]);
+  const bool truncated = (record.flags & capture::kTruncated) != 0;
+  const bool gc = record.vm_state == static_cast<uint16_t>(v8api::VmState::kGc);
+  builder_.AddSample({node, ThreadRow(thread), 0, gc ? GcKind(record.gc_type) : stack::GcKind::kNone}, 1,
+                     static_cast<double>(record.weight_ns));
   stack::SliceTotals& totals = builder_.totals();
   totals.samples++;
   totals.truncated += truncated ? 1 : 0;
-  totals.frames += record.frame_count;
-  totals.unresolved_frames += unresolved;
+  const uint32_t frame_count = (record.flags & capture::kWalked) != 0 ? record.frame_count / capture::kWordsAFrame : record.frame_count;
+  totals.frames += frame_count;
+  totals.unresolved_frames += counts.unresolved;
   Bump(&counters_.samples, 1);
   Bump(&counters_.truncated, truncated ? 1 : 0);
-  Bump(&counters_.frames, record.frame_count);
-  Bump(&counters_.unresolved_frames, unresolved);
+  Bump(&counters_.frames, frame_count);
+  Bump(&counters_.unresolved_frames, counts.unresolved);
+  if (counts.mended != 0) Bump(&counters_.mended, 1);
+  if (gc) Bump(&counters_.gc_samples, 1);
+  if (gc && stack.size() > 1) Bump(&counters_.gc_with_stack, 1);
 }
 
 void Collector::CutSlice() {

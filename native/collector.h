@@ -1,10 +1,11 @@
 // The collector: one thread a process that drains every ring, applies code events in order, folds stacks into the trie and cuts slices.
 //
-// Order of a drain, for each sampled thread: (1) read how many code events are published, E; (2) read the ring's head, H; (3) for each
-// sample before H apply the events up to the number that the sample carries, then resolve it; (4) apply events up to E. A sample behind H
-// was written after (2), thus after (1), and V8 publishes no event between a sample's reading of the number and its writing unless it
-// collects garbage, when samples have no frames: such a sample's number is at least E, so no event was applied too early. Hence the map
-// needs no history.
+// Order of a drain, for each sampled thread: (1) read how many code events are published, E; (2) read `gc_since`, the number at which a
+// collection began that runs now, G; (3) read the ring's head, H; (4) for each sample before H apply the events up to the number that the
+// sample carries, then resolve it; (5) apply events up to E, or up to G while a collection runs. No event is applied too early, because a
+// sample behind H carries at least that number: outside of collections V8 publishes no event between a sample's reading of the number and
+// its writing, and it read it after (1). Inside a collection it carries G; one that began after (1) has G >= E; one that runs at (2) holds
+// (5) back; one that was over at (2) wrote all its samples before H. Hence the map needs no history.
 //
 // Sleep: while samples come it naps and looks again; a handler wakes it early when a ring is half full. After two quiet naps it declares
 // itself asleep, looks once more, and waits without limit until a handler, a request or a signal rings.
@@ -27,9 +28,9 @@
 
 #include "capture/record.h"
 #include "capture/thread_state.h"
+#include "resolver.h"
 #include "stack/slice.h"
 #include "stack/slice_builder.h"
-#include "v8/builtins_copy.h"
 #include "v8/code_events.h"
 #include "v8/code_map.h"
 
@@ -46,18 +47,17 @@ struct SampledThread {
   int32_t tid = 0;
   int32_t node_thread_id = 0;
   v8::CodeEventQueue events;
-  v8::BuiltinsRanges builtins;
   std::atomic<bool> ended{false};
 
   // Under Collector::threads_mutex_.
   std::string name;
 
   // Collector thread only.
-  v8::CodeMap map;
-  bool builtins_looked_for = false;
+  ThreadCode code;
 
   // Registry only (under Profiler's mutex).
   bool code_attached = false;
+  bool gc_attached = false;
 };
 
 struct CollectorCounters {
@@ -66,6 +66,9 @@ struct CollectorCounters {
   std::atomic<uint64_t> truncated{0};
   std::atomic<uint64_t> frames{0};
   std::atomic<uint64_t> unresolved_frames{0};
+  std::atomic<uint64_t> mended{0};         // callers put back that V8's stack had lost
+  std::atomic<uint64_t> gc_samples{0};     // samples inside collections
+  std::atomic<uint64_t> gc_with_stack{0};  // … that have the stack of the trigger
   std::atomic<uint64_t> dropped_slices{0};
   std::atomic<uint64_t> code_events{0};
   std::atomic<uint64_t> code_entries{0};
@@ -126,9 +129,7 @@ class Collector {
   bool DrainThread(SampledThread* thread);
   void ApplyEvents(SampledThread* thread, uint64_t limit);
   void Resolve(SampledThread* thread, const capture::SampleRecord& record, const uint64_t* frames);
-  bool ResolveAddress(SampledThread* thread, uint64_t address, bool is_pc);
   uint32_t ThreadRow(SampledThread* thread);
-  bool IsNativeCode(uint64_t address);
   void CutSlice();
   void StepFlush(uint64_t now_ns);
   void Sleep(bool worked);
@@ -160,12 +161,11 @@ class Collector {
   // Collector thread only.
   stack::SliceBuilder builder_;
   v8::FunctionTable functions_;
-  std::vector<v8::FunctionRef> stack_;  // of the sample being resolved, leaf first
+  Resolver resolver_;
   // Of maps whose threads ended.
   uint64_t ended_overlap_ = 0;
   uint64_t ended_bound_ = 0;
   size_t waiting_nodes_ = 0;  // in finished slices, under slices_mutex_
-  std::unordered_map<uint64_t, bool> native_code_;
   int quiet_rounds_ = 0;
   uint32_t slice_number_ = 0;
   std::atomic<double> slice_start_unix_ms_{0};

@@ -8,7 +8,9 @@
 
 #include "capture/capture.h"
 #include "capture/clocks.h"
+#include "capture/gc_stack.h"
 #include "capture/handler.h"
+#include "capture/stack_high.h"
 #include "lifecycle.h"
 
 namespace strobe {
@@ -17,6 +19,8 @@ namespace {
 
 // 250 ms of 50-frame stacks at 1 kHz before it is half full; resident only as far as it was used.
 constexpr uint32_t kRingBytes = 256 * 1024;
+
+constexpr uint32_t kGcStackBytes = (capture::kMaxDepthLimit + 1) * sizeof(void*);
 
 constexpr int kCutAttempts = 5;
 
@@ -27,6 +31,13 @@ void CountUnsampled(capture::ThreadState* state) {
   const uint64_t cpu_ns = probe::ThreadCpuNs(state->tid.load());
   const uint64_t last_ns = state->last_cpu_ns.load();
   if (cpu_ns > last_ns) state->unsampled_ns_since_taken.fetch_add(cpu_ns - last_ns);
+}
+
+void OnGcBegins(v8api::Isolate*, uint32_t gc_type, uint32_t /*flags*/, void* state) {
+  capture::GcBegins(static_cast<capture::ThreadState*>(state), gc_type);
+}
+void OnGcEnds(v8api::Isolate*, uint32_t /*gc_type*/, uint32_t /*flags*/, void* state) {
+  capture::GcEnds(static_cast<capture::ThreadState*>(state));
 }
 
 // Async-signal-safe: one futex wake at most.
@@ -59,11 +70,12 @@ capture::ThreadState* Profiler::TakeState() {
     return state;
   }
   if (states_made_ == capture::kMaxThreads) return nullptr;
-  void* memory = mmap(nullptr, kRingBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory = mmap(nullptr, kRingBytes + kGcStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
   auto* state = new capture::ThreadState;
   state->index = states_made_++;
   state->ring.Init(static_cast<uint8_t*>(memory), kRingBytes);
+  state->gc_frames = reinterpret_cast<void**>(static_cast<uint8_t*>(memory) + kRingBytes);
   capture::g_thread_table[state->index].store(state, std::memory_order_release);
   return state;
 }
@@ -95,8 +107,16 @@ SampledThread* Profiler::JoinLocked(const std::string& name, int32_t node_thread
     size_t blob_length = 0;
     symbols->get_code_range(isolate, &code, &code_length);
     symbols->get_embedded_code_range(isolate, &blob, &blob_length);
-    thread->builtins = {reinterpret_cast<uint64_t>(code), code_length, reinterpret_cast<uint64_t>(blob), blob_length};
+    thread->code.builtins = {reinterpret_cast<uint64_t>(code), code_length, reinterpret_cast<uint64_t>(blob), blob_length};
   }
+  if (const v8::Layout* layout = v8::FindLayout(nullptr)) {
+    thread->events.ReadDetails(*layout);
+    thread->code.bytecode_sizes = v8::BytecodeSizesOf(layout->v8_major, layout->v8_minor);
+    thread->code.bytecode_header = layout->bytecode_data;
+  }
+  state->stack_high = capture::StackHigh();
+  state->gc_since.store(capture::ThreadState::kNoGc);
+  state->gc_ns.store(0);
   state->isolate = isolate;
   state->get_stack_sample = symbols->get_stack_sample;
   state->max_depth = max_depth_;
@@ -131,8 +151,26 @@ bool Profiler::Attach(SampledThread* thread) {
     reset.type = v8::CodeEvent::Type::kReattach;
     thread->events.Push(reset);
   }
+  if (symbols->add_gc_prologue != nullptr && !thread->gc_attached) {
+    symbols->add_gc_prologue(thread->state->isolate, OnGcBegins, thread->state, v8api::kGcAll);
+    symbols->add_gc_epilogue(thread->state->isolate, OnGcEnds, thread->state, v8api::kGcAll);
+    thread->gc_attached = true;
+  }
   thread->code_attached = v8::AttachCodeEvents(*symbols, thread->state->isolate, &thread->events, true);
   return thread->code_attached;
+}
+
+void Profiler::Detach(SampledThread* thread) {
+  const v8api::Symbols* symbols = v8api::LoadSymbols(nullptr);
+  if (thread->code_attached) v8::DetachCodeEvents(*symbols, thread->state->isolate);
+  thread->code_attached = false;
+  // Each by its own remover: the other one's corrupts V8's list.
+  if (thread->gc_attached) {
+    symbols->remove_gc_prologue(thread->state->isolate, OnGcBegins, thread->state);
+    symbols->remove_gc_epilogue(thread->state->isolate, OnGcEnds, thread->state);
+    capture::GcEnds(thread->state);
+  }
+  thread->gc_attached = false;
 }
 
 void Profiler::Arm(SampledThread* thread) {
@@ -218,10 +256,7 @@ bool Profiler::Stop() {
   stopping_ = true;
   Disarm();
   // This thread's code is no longer followed; other threads' isolates can only be detached by themselves and stay attached until they end.
-  if (SampledThread* current = FindCurrent(); current != nullptr && current->code_attached) {
-    v8::DetachCodeEvents(*v8api::LoadSymbols(nullptr), current->state->isolate);
-    current->code_attached = false;
-  }
+  if (SampledThread* current = FindCurrent(); current != nullptr) Detach(current);
   return true;
 }
 
@@ -276,10 +311,7 @@ void Profiler::ThreadEnds() {
     SampledThread* thread = FindCurrent();
     if (thread == nullptr) return;
     if (thread->state->armed.exchange(false)) CountUnsampled(thread->state);
-    if (thread->code_attached) {
-      v8::DetachCodeEvents(*v8api::LoadSymbols(nullptr), thread->state->isolate);
-      thread->code_attached = false;
-    }
+    Detach(thread);
     sampler_.Remove(thread->state);
     thread->state->tid.store(0, std::memory_order_release);
     threads_.erase(std::find(threads_.begin(), threads_.end(), thread));
@@ -299,6 +331,11 @@ void Profiler::OnDrained(SampledThread* thread) {
   ended_cpu_ns_ += thread->state->sampled_cpu_ns.load();
   ended_handler_ns_ += thread->state->handler_ns.load();
   ended_code_event_ns_ += thread->events.callback_ns.load();
+  ended_gc_ns_ += thread->state->gc_ns.load();
+  if (const v8::CodeReader* reader = thread->events.reader()) {
+    ended_details_ += reader->details.load();
+    ended_refused_ += reader->refused.load();
+  }
   free_states_.push_back(thread->state);
   delete thread;
 }
@@ -347,6 +384,9 @@ Profiler::Stats Profiler::ReadStats() {
   Stats stats;
   std::lock_guard<std::mutex> lock(mutex_);
   stats.running = running_ || stopping_;
+  const v8api::Symbols* symbols = v8api::LoadSymbols(nullptr);
+  stats.gc_stacks = symbols != nullptr && symbols->add_gc_prologue != nullptr;
+  v8::FindLayout(&stats.lines_off);
   stats.frequency_hz = sampler_.frequency_hz();
   {
     std::lock_guard<std::mutex> states_lock(states_mutex_);
@@ -354,6 +394,9 @@ Profiler::Stats Profiler::ReadStats() {
     stats.sampled_cpu_ns = ended_cpu_ns_;
     stats.handler_ns = ended_handler_ns_;
     stats.code_event_ns = ended_code_event_ns_;
+    stats.gc_ns = ended_gc_ns_;
+    stats.details = ended_details_;
+    stats.details_refused = ended_refused_;
   }
   for (const SampledThread* thread : threads_) {
     const uint64_t samples = thread->state->samples.load();
@@ -363,6 +406,12 @@ Profiler::Stats Profiler::ReadStats() {
     stats.sampled_cpu_ns += cpu_ns;
     stats.handler_ns += thread->state->handler_ns.load();
     stats.code_event_ns += thread->events.callback_ns.load();
+    stats.gc_ns += thread->state->gc_ns.load();
+    if (const v8::CodeReader* reader = thread->events.reader()) {
+      stats.details += reader->details.load();
+      stats.details_refused += reader->refused.load();
+      stats.without_positions += reader->without_table.load();
+    }
   }
   {
     std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);

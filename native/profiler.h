@@ -83,6 +83,12 @@ class Profiler {
     uint64_t sampled_cpu_ns = 0;
     uint64_t handler_ns = 0;
     uint64_t code_event_ns = 0;
+    uint64_t gc_ns = 0;
+    uint64_t details = 0;            // code objects whose lines and inlined functions were read
+    uint64_t details_refused = 0;    // … whose heap objects failed a check
+    uint64_t without_positions = 0;  // bytecode compiled without positions, before the profiler came
+    std::string lines_off;           // why no lines are read; '' when they are
+    bool gc_stacks = false;
     uint64_t sampler_ns = 0;
     uint64_t sampler_wakeups = 0;
     uint64_t encoder_ns = 0;
@@ -100,6 +106,7 @@ class Profiler {
   SampledThread* FindCurrent();
   SampledThread* JoinLocked(const std::string& name, int32_t node_thread_id, std::string* error);
   bool Attach(SampledThread* thread);
+  void Detach(SampledThread* thread);
   void Arm(SampledThread* thread);
   capture::ThreadState* TakeState();
   void OnDrained(SampledThread* thread);
@@ -124,6 +131,9 @@ class Profiler {
   uint64_t ended_cpu_ns_ = 0;
   uint64_t ended_handler_ns_ = 0;
   uint64_t ended_code_event_ns_ = 0;
+  uint64_t ended_gc_ns_ = 0;
+  uint64_t ended_details_ = 0;
+  uint64_t ended_refused_ = 0;
 
   std::mutex encoder_mutex_;
   bool encoder_comes_ = false;  // started, and has not attached itself yet

@@ -9,6 +9,17 @@ import { StrobeError } from './errors';
 export const FUNCTION_KINDS = ['js', 'script', 'builtin', 'regexp', 'wasm', 'stub', 'vm'] as const;
 export type FunctionKind = (typeof FUNCTION_KINDS)[number];
 
+/** What kind of garbage collection; columns `Slice.sampleGc` hold the index. The first stands for none; a step is marking or sweeping outside of a collection. */
+export const GC_KINDS = [
+  '',
+  'scavenge',
+  'minor-mark-sweep',
+  'mark-sweep-compact',
+  'incremental-marking',
+  'weak-callbacks',
+  'step',
+] as const;
+
 /**
  * One immutable, numbered piece of the profile, cut by the collector. Columns of one table have one length.
  * Ids (of functions, frames, nodes, threads, strings) are indexes into this slice's own tables and mean nothing outside it.
@@ -29,6 +40,12 @@ export interface Slice {
   functionLine: Uint32Array;
   functionColumn: Uint32Array;
   functionKind: Uint8Array;
+  /**
+   * Whether the function's script names a source map: 0 no; 1 yes, its URL is `strings[functionMapUrl]`; 2 yes, but the engine does not have the URL (too long,
+   * as an inline map is, or unreadable): it stands in the script's file. Left out: none does.
+   */
+  functionMapKind?: Uint8Array;
+  functionMapUrl?: Uint32Array;
   frameFunction: Uint32Array;
   /** Executing line and column, 1-based; 0 when not known. */
   frameLine: Uint32Array;
@@ -42,6 +59,8 @@ export interface Slice {
   sampleThread: Uint32Array;
   /** 0 CPU, 1 wall. */
   sampleMode: Uint8Array;
+  /** Index into GC_KINDS: the garbage collection that the row's samples were taken in, 0 for none (or one whose kind is not known). */
+  sampleGc: Uint8Array;
   sampleCount: Uint32Array;
   /** CPU (or wall) time of the row, nanoseconds. */
   sampleWeightNs: Float64Array;
@@ -79,13 +98,23 @@ export interface NativeStats {
   codeEntries: number;
   codeEvictedOverlap: number;
   codeEvictedBound: number;
+  /** Code objects whose lines and inlined functions were read from V8's heap; of which a check failed (they have a name only). */
+  codeDetails: number;
+  codeDetailsRefused: number;
+  /** Functions that V8 had compiled without positions before the profiler came: they show their first line. */
+  codeWithoutPositions: number;
+  /** Samples whose caller V8 had lost and that got it back. */
+  mendedCallers: number;
+  /** Samples inside garbage collections; those with the stack of what triggered it. */
+  gcSamples: number;
+  gcSamplesWithStack: number;
   /** Threads sampled now. */
   threads: { tid: number; name: string; samples: number; cpuNs: number }[];
   /** Samples per CPU second since start. */
   effectiveHz: number;
   wakeups: { sampler: number; collector: number };
-  /** CPU of strobe's own parts since the process's start, nanoseconds. `handlerNs` and `codeEventNs` were spent on application threads. */
-  overhead: { handlerNs: number; codeEventNs: number; samplerNs: number; collectorNs: number; encoderNs: number };
+  /** CPU of strobe's own parts since the process's start, nanoseconds. `handlerNs`, `gcNs` (stacks of collections) and `codeEventNs` were spent on application threads. */
+  overhead: { handlerNs: number; gcNs: number; codeEventNs: number; samplerNs: number; collectorNs: number; encoderNs: number };
   /** A feature's value is 'on', or why it is off. */
   features: Record<string, string>;
 }
@@ -105,6 +134,15 @@ export interface ProcessStats {
   /** Only when asked for (costs a walk of the page tables). */
   pssBytes?: number;
   anonymousBytes?: number;
+}
+
+export interface SelfTestVerdicts {
+  bytecode: string;
+  baseline: string;
+  optimised: string;
+  sourceMap: string;
+  exitFrame: string;
+  runs: number;
 }
 
 export interface NativeAddon {
@@ -140,6 +178,9 @@ export interface NativeAddon {
   takeSlices(): Slice[];
   /** Encoder only: everything is delivered; a pending signal may end the process. */
   flushed(): void;
+  /** Encoder only: compiles a known function in this isolate and checks that what is read of V8's heap is right; switches off what is not. Some milliseconds.
+   * `compile(source)` evaluates the function, `run()` calls it. Each verdict: 'passed', 'not seen' (the tier did not appear), or what was wrong. */
+  selfTest(compile: (source: string) => void, run: () => void, limitMs: number): SelfTestVerdicts;
   stats(): NativeStats;
   processStats(options?: { pss?: boolean }): ProcessStats;
 }

@@ -5,6 +5,7 @@
 //   STROBE_FREQUENCY_HZ     1 to 1000, default 100
 //   STROBE_WINDOW_SECONDS   default 30
 //   STROBE_MAX_DEPTH        default 512
+//   STROBE_SOURCE_MAPS      0: positions stay those of the code that runs; default 1
 //   STROBE_APP_NAME, STROBE_TAGS ("env=prod,version=1.2")
 //   STROBE_FOLLOW_CHILDREN  1: child processes that inherit this preload are profiled too; otherwise the first process of the tree is the only one
 //   STROBE_ENABLED          0: the preload does nothing
@@ -27,6 +28,13 @@ function number(name: string): number | undefined {
   const value = Number(text);
   if (Number.isNaN(value)) throw new StrobeError('ERR_INVALID_OPTION', `${name} must be a number, got ${JSON.stringify(text)}`);
   return value;
+}
+
+function flag(name: string): boolean | undefined {
+  const text = process.env[name];
+  if (text === undefined || text === '') return undefined;
+  if (text !== '0' && text !== '1') throw new StrobeError('ERR_INVALID_OPTION', `${name} must be 0 or 1, got ${JSON.stringify(text)}`);
+  return text === '1';
 }
 
 function tags(): Record<string, string> {
@@ -54,6 +62,7 @@ function startHere(isOwner: boolean): void {
     frequencyHz: number('STROBE_FREQUENCY_HZ'),
     windowSeconds: number('STROBE_WINDOW_SECONDS'),
     maxDepth: number('STROBE_MAX_DEPTH'),
+    sourceMaps: flag('STROBE_SOURCE_MAPS'),
     appName: process.env.STROBE_APP_NAME,
     tags: runRequest()?.tags ?? tags(),
     exporters: [fileExporter(exporter(isOwner))],

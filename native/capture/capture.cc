@@ -1,7 +1,12 @@
 // Async-signal-safe only: everything in this file runs inside the signal handler. See capture.h for the contract.
 #include "capture/capture.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "capture/clocks.h"
+#include "capture/js_walk.h"
+#include "capture/no_frame.h"
 #include "capture/record.h"
 
 namespace strobe::capture {
@@ -23,6 +28,47 @@ void Add(std::atomic<uint64_t>* counter, uint64_t value) {
 bool KeepPending(const Registers& registers, bool runnable, const v8api::SampleInfo& info) {
   if (info.frames_count != 0 || info.vm_state == static_cast<uint16_t>(v8api::VmState::kGc)) return false;
   return registers.at_syscall == AtSyscall::kWait || (runnable && registers.at_syscall == AtSyscall::kSyscall);
+}
+
+// The interpreter's slots of the frame at fp, when they lie in this thread's stack: fp may be anything in code that is not V8's.
+void ReadFrameSlots(const ThreadState& state, const Registers& registers, LeafContext* leaf) {
+  const auto fp = reinterpret_cast<uint64_t>(registers.fp);
+  const auto sp = reinterpret_cast<uint64_t>(registers.sp);
+  if ((fp & 7) != 0 || fp < sp || fp > state.stack_high || fp - sp < v8api::kFrameSlotsBelowFp) return;
+  std::memcpy(&leaf->frame_bytecode, reinterpret_cast<const void*>(fp - v8api::kFrameBytecodeArray), sizeof(uint64_t));
+  std::memcpy(&leaf->frame_offset, reinterpret_cast<const void*>(fp - v8api::kFrameBytecodeOffset), sizeof(uint64_t));
+}
+
+// V8 gives no stack at all where it recognises a frame being made or taken down. There the caller's registers are known: its stack is
+// taken, behind the return address. False when this is no such place.
+bool SampleCaller(const ThreadState& state, const Registers& registers, void** frames, uint32_t limit, v8api::SampleInfo* info) {
+  const auto vm_state = static_cast<v8api::VmState>(info->vm_state);
+  if (info->frames_count != 0 || (vm_state != v8api::VmState::kJs && vm_state != v8api::VmState::kOther)) return false;
+  v8api::RegisterState caller;
+  uint64_t taken = 0;
+  switch (ReturnAddressAt(registers.leaf.code, registers.leaf.code_length)) {
+    case ReturnAddress::kInFrame:
+      return false;
+    case ReturnAddress::kAtSp:
+      caller.pc = reinterpret_cast<void*>(registers.leaf.stack[0]);
+      taken = sizeof(uint64_t);
+      break;
+    case ReturnAddress::kAboveSp:
+      caller.pc = reinterpret_cast<void*>(registers.leaf.stack[1]);
+      taken = 2 * sizeof(uint64_t);
+      break;
+    case ReturnAddress::kInLr:
+      caller.pc = registers.lr;
+      break;
+  }
+  caller.sp = reinterpret_cast<void*>(reinterpret_cast<uint64_t>(registers.sp) + taken);
+  caller.fp = registers.fp;
+  caller.lr = registers.lr;
+  state.get_stack_sample(state.isolate, caller, frames + 1, limit - 1, info);
+  if (info->frames_count == 0) return false;
+  frames[0] = caller.pc;
+  info->frames_count++;
+  return true;
 }
 
 }  // namespace
@@ -55,8 +101,24 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, bool runna
     v8_registers.lr = registers.lr;
     v8api::SampleInfo info;
     // Before the stack: an event published in between can't be needed by these frames, one published before may be.
-    const uint64_t code_events = state->code_events->load(std::memory_order_acquire);
+    uint64_t code_events = state->code_events->load(std::memory_order_acquire);
     state->get_stack_sample(state->isolate, v8_registers, frames, limit, &info);
+    uint16_t flags = SampleCaller(*state, registers, frames, limit, &info) ? kFromCaller : 0;
+    uint32_t gc_type = 0;
+    const uint64_t gc_since = state->gc_since.load(std::memory_order_relaxed);
+    if (info.vm_state == static_cast<uint16_t>(v8api::VmState::kGc) && gc_since != ThreadState::kNoGc) {
+      std::atomic_signal_fence(std::memory_order_acquire);
+      flags |= kGcPrologue;
+      gc_type = state->gc_type;
+      code_events = gc_since;
+      info.frames_count = state->gc_frame_count;
+      std::memcpy(frames, state->gc_frames, std::min(state->gc_frame_count, limit) * sizeof(void*));
+    } else if (info.vm_state == static_cast<uint16_t>(v8api::VmState::kGc) && info.frames_count == 0) {
+      const uint32_t walked = WalkFromExitFrame(*state, reinterpret_cast<uint64_t>(registers.sp), reinterpret_cast<WalkedFrame*>(frames),
+                                                state->max_depth / kWordsAFrame);
+      info.frames_count = walked * kWordsAFrame;
+      if (walked != 0) flags |= kWalked;
+    }
     if (KeepPending(registers, runnable, info)) {
       Add(&state->kept_pending, 1);
       result = CaptureResult::kKeptPending;
@@ -68,9 +130,13 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, bool runna
       record->weight_ns = weight;
       record->pc = reinterpret_cast<uint64_t>(registers.pc);
       record->vm_state = info.vm_state;
-      record->flags = truncated ? kTruncated : 0;
+      record->flags = static_cast<uint16_t>(flags | (truncated ? kTruncated : 0));
       record->frame_count = count;
+      record->gc_type = gc_type;
+      record->unused = 0;
       record->label = SampleLabel{};
+      record->leaf = registers.leaf;
+      ReadFrameSlots(*state, registers, &record->leaf);
       state->ring.Commit(static_cast<uint32_t>(sizeof(SampleRecord) + count * sizeof(uint64_t)));
       state->last_cpu_ns.store(cpu_start, std::memory_order_relaxed);
       Add(&state->samples, 1);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "capture/record.h"
 #include "capture/thread_state.h"
 
 namespace strobe::capture {
@@ -25,6 +26,8 @@ struct Registers {
   void* fp = nullptr;
   void* lr = nullptr;
   AtSyscall at_syscall = AtSyscall::kNo;
+  // Filled by the platform but for the slots at fp, which Capture reads within the thread's stack.
+  LeafContext leaf;
 };
 
 enum class CaptureResult : uint8_t {

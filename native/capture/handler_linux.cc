@@ -22,8 +22,17 @@ namespace strobe::capture {
 
 namespace {
 
+constexpr uintptr_t kPage = 4096;
+
 std::atomic<int> g_signal{0};
 std::atomic<pid_t> g_pid{0};  // 0 in a forked child: nothing is ours any more
+
+// The code from pc on, up to the end of its page: that much is mapped, it is being executed.
+void CopyCode(const void* pc, LeafContext* leaf) {
+  const uintptr_t left = kPage - (reinterpret_cast<uintptr_t>(pc) & (kPage - 1));
+  leaf->code_length = static_cast<uint8_t>(left < kLeafCodeBytes ? left : kLeafCodeBytes);
+  memcpy(leaf->code, pc, leaf->code_length);
+}
 
 // Reads two bytes of code at `pc`, which is mapped: it was just executed. Bytes before it are read only within the same page.
 #if defined(__x86_64__)
@@ -95,6 +104,12 @@ Registers FromContext(const ucontext_t* context) {
   registers.sp = reinterpret_cast<void*>(g[REG_RSP]);
   registers.fp = reinterpret_cast<void*>(g[REG_RBP]);
   registers.at_syscall = StandsAt(reinterpret_cast<const uint8_t*>(g[REG_RIP]), static_cast<uint64_t>(g[REG_RAX]));
+  // The thread's own stack from sp on is mapped: this handler may run on it.
+  memcpy(registers.leaf.stack, registers.sp, sizeof registers.leaf.stack);
+  CopyCode(registers.pc, &registers.leaf);
+  // kInterpreterBytecodeArrayRegister, kInterpreterBytecodeOffsetRegister (V8 register-x64.h).
+  registers.leaf.interpreter_bytecode = static_cast<uint64_t>(g[REG_R12]);
+  registers.leaf.interpreter_offset = static_cast<uint64_t>(g[REG_R9]);
   return registers;
 }
 
@@ -139,6 +154,12 @@ Registers FromContext(const ucontext_t* context) {
   registers.fp = reinterpret_cast<void*>(m.regs[29]);
   registers.lr = reinterpret_cast<void*>(m.regs[30]);
   registers.at_syscall = StandsAt(reinterpret_cast<const uint8_t*>(m.pc), m.regs[8]);
+  memcpy(registers.leaf.stack, registers.sp, sizeof registers.leaf.stack);
+  registers.leaf.lr = m.regs[30];
+  CopyCode(registers.pc, &registers.leaf);
+  // kInterpreterBytecodeArrayRegister, kInterpreterBytecodeOffsetRegister (V8 register-arm64.h).
+  registers.leaf.interpreter_bytecode = m.regs[20];
+  registers.leaf.interpreter_offset = m.regs[19];
   return registers;
 }
 

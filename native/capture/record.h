@@ -8,6 +8,9 @@
 
 namespace strobe::capture {
 
+// Enough for the instructions between taking a frame down and returning (x64: 28 bytes; arm64: 10 instructions).
+inline constexpr uint32_t kLeafCodeBytes = 40;
+
 // What the current label says of a sample; integers only, copied raw by the handler. All zero: no label.
 struct SampleLabel {
   uint64_t trace_id_high = 0;
@@ -20,6 +23,22 @@ struct SampleLabel {
   uint32_t label_set_generation = 0;
 };
 
+// What the collector needs to set a leaf right whose frame was just being made or taken down, and an interpreted leaf's place. Copied as
+// they are, judged later. Zero where they could not be read.
+struct LeafContext {
+  uint64_t stack[2] = {};  // the words at sp and above it
+  uint64_t lr = 0;         // arm64
+  // Slots of the frame at fp, when it is an interpreter's: the caller's, while a callee has no frame yet.
+  uint64_t frame_bytecode = 0;
+  uint64_t frame_offset = 0;
+  // Registers that hold the running bytecode and the offset in it while a bytecode handler runs.
+  uint64_t interpreter_bytecode = 0;
+  uint64_t interpreter_offset = 0;
+  uint8_t code[kLeafCodeBytes] = {};  // from pc on
+  uint8_t code_length = 0;            // how many were read: not beyond pc's page
+  uint8_t unused[7] = {};
+};
+
 struct SampleRecord {
   uint64_t size;  // bytes, written by Ring::Commit
   uint64_t code_events;
@@ -29,13 +48,19 @@ struct SampleRecord {
   uint16_t vm_state;  // v8api::VmState
   uint16_t flags;     // SampleFlags
   uint32_t frame_count;
+  uint32_t gc_type;  // v8api::GcType of the collection that the thread is in, 0 for none
+  uint32_t unused;
   SampleLabel label;
+  LeafContext leaf;
   // followed by: uint64_t frames[frame_count]
 };
 static_assert(sizeof(SampleRecord) % 8 == 0);
 
 enum SampleFlags : uint16_t {
-  kTruncated = 1,  // deeper than maxDepth: the root side is missing
+  kTruncated = 1,   // deeper than maxDepth: the root side is missing
+  kFromCaller = 2,  // V8 saw no stack at pc; frames[0] is the return address, the rest V8's answer for the caller
+  kWalked = 8,      // frames are WalkedFrame (js_walk.h), three words each; `frame_count` counts words
+  kGcPrologue = 4,  // inside a collection: the frames are those of its trigger, `code_events` of that moment
 };
 
 // The word at the end of the stack that GetStackSample was given; the handler asks for one frame more than maxDepth to know a cut stack.

@@ -26,6 +26,8 @@ struct ThreadState {
   void (*get_stack_sample)(v8api::Isolate*, const v8api::RegisterState&, void**, size_t, v8api::SampleInfo*) = nullptr;
   uint32_t max_depth = 0;
   const std::atomic<uint64_t>* code_events = nullptr;  // how many the isolate has published
+  uint64_t stack_high = 0;                             // end of the thread's stack; 0: not known
+  void** gc_frames = nullptr;                          // room for max_depth + 1 addresses; null: no stacks of collections
   std::atomic<int32_t> tid{0};                         // 0: not registered
 
   // --- clock ---
@@ -42,6 +44,14 @@ struct ThreadState {
   std::atomic<uint64_t> lost_ns_since_taken{0};
   // CPU behind the last sample when the thread was disarmed; whoever disarms writes it. Shown as `(unsampled)`.
   std::atomic<uint64_t> unsampled_ns_since_taken{0};
+
+  // --- the stack of a collection's trigger; see gc_stack.h ---
+  // Events published when the collection that runs now began; kNoGc: none runs. The collector applies no later event before it is over.
+  static constexpr uint64_t kNoGc = ~uint64_t{0};
+  std::atomic<uint64_t> gc_since{kNoGc};
+  uint32_t gc_frame_count = 0;
+  uint32_t gc_type = 0;
+  std::atomic<uint64_t> gc_ns{0};  // CPU of taking these stacks, nanoseconds
 
   Ring ring;
 };

@@ -16,6 +16,9 @@ struct SliceTotals {
   uint64_t unresolved_frames = 0;
 };
 
+// What a sample inside a garbage collection stood in. The order is the one of GC_KINDS in src/native.ts.
+enum class GcKind : uint8_t { kNone, kScavenge, kMinorMarkSweep, kMarkSweepCompact, kIncrementalMarking, kWeakCallbacks, kStep };
+
 struct SliceThread {
   int32_t tid = 0;
   std::string name;
@@ -33,6 +36,8 @@ struct Slice {
   std::vector<uint32_t> function_line;
   std::vector<uint32_t> function_column;
   std::vector<uint8_t> function_kind;
+  std::vector<uint8_t> function_map_kind;  // v8::MapKind
+  std::vector<uint32_t> function_map_url;
   std::vector<uint32_t> frame_function;
   std::vector<uint32_t> frame_line;
   std::vector<uint32_t> frame_column;
@@ -42,6 +47,7 @@ struct Slice {
   std::vector<uint32_t> sample_node;
   std::vector<uint32_t> sample_thread;
   std::vector<uint8_t> sample_mode;  // 0 CPU, 1 wall
+  std::vector<uint8_t> sample_gc;    // GcKind
   std::vector<uint32_t> sample_count;
   std::vector<double> sample_weight_ns;
   SliceTotals totals;

@@ -41,6 +41,8 @@ uint32_t SliceBuilder::FunctionIndex(const v8::FunctionRef& function) {
     slice_->function_line.push_back(name.line);
     slice_->function_column.push_back(name.column);
     slice_->function_kind.push_back(static_cast<uint8_t>(name.kind));
+    slice_->function_map_kind.push_back(static_cast<uint8_t>(function->map_kind()));
+    slice_->function_map_url.push_back(function->map_url() ? String(*function->map_url()) : 0);
   }
   return it->second;
 }
@@ -69,19 +71,21 @@ uint32_t SliceBuilder::Child(uint32_t node, const Frame& frame) {
   return child;
 }
 
-void SliceBuilder::AddSample(uint32_t node, uint32_t thread, uint8_t mode, uint32_t count, double weight_ns) {
+void SliceBuilder::AddSample(const Row& row, uint32_t count, double weight_ns) {
   bool fresh = false;
-  const uint64_t key = (uint64_t{node} << 32) | (uint64_t{thread} << 1) | mode;
-  const uint32_t row = rows_.FindOrInsert(key, static_cast<uint32_t>(slice_->sample_node.size()), &fresh);
+  // 28 bits are more threads than a slice can have.
+  const uint64_t key = (uint64_t{row.node} << 32) | (uint64_t{row.thread} << 4) | (uint64_t{row.mode} << 3) | static_cast<uint64_t>(row.gc);
+  const uint32_t at = rows_.FindOrInsert(key, static_cast<uint32_t>(slice_->sample_node.size()), &fresh);
   if (fresh) {
-    slice_->sample_node.push_back(node);
-    slice_->sample_thread.push_back(thread);
-    slice_->sample_mode.push_back(mode);
+    slice_->sample_node.push_back(row.node);
+    slice_->sample_thread.push_back(row.thread);
+    slice_->sample_mode.push_back(row.mode);
+    slice_->sample_gc.push_back(static_cast<uint8_t>(row.gc));
     slice_->sample_count.push_back(0);
     slice_->sample_weight_ns.push_back(0);
   }
-  slice_->sample_count[row] += count;
-  slice_->sample_weight_ns[row] += weight_ns;
+  slice_->sample_count[at] += count;
+  slice_->sample_weight_ns[at] += weight_ns;
 }
 
 std::unique_ptr<Slice> SliceBuilder::Cut() {

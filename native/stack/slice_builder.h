@@ -30,7 +30,14 @@ class SliceBuilder {
   uint32_t Thread(uint64_t key, int32_t tid, const std::string& name);
   uint32_t Root() const { return 0; }
   uint32_t Child(uint32_t node, const Frame& frame);
-  void AddSample(uint32_t node, uint32_t thread, uint8_t mode, uint32_t count, double weight_ns);
+  // What samples must have in common to share a row.
+  struct Row {
+    uint32_t node;
+    uint32_t thread;
+    uint8_t mode;  // 0 CPU, 1 wall
+    GcKind gc;
+  };
+  void AddSample(const Row& row, uint32_t count, double weight_ns);
 
   SliceTotals& totals() { return slice_->totals; }
   bool empty() const { return slice_->sample_node.empty(); }
@@ -51,7 +58,7 @@ class SliceBuilder {
   FlatMap places_;    // (line, column) -> place
   FlatMap frames_;    // (function, place) -> frame
   FlatMap children_;  // (node, frame) -> node
-  FlatMap rows_;      // (node, thread, mode) -> sample row
+  FlatMap rows_;      // Row -> sample row
   std::unordered_map<uint64_t, uint32_t> threads_;
 };
 

@@ -529,7 +529,7 @@ TEST(collector_builtins_copy_is_found_when_a_frame_misses) {
   CHECK_EQ(mprotect(copy, kBlob, PROT_READ | PROT_EXEC), 0);
   Fixture f;
   const auto original = reinterpret_cast<uint64_t>(blob.data());
-  f.fake.thread.builtins = {reinterpret_cast<uint64_t>(range), kRange, original, kBlob};
+  f.fake.thread.code.builtins = {reinterpret_cast<uint64_t>(range), kRange, original, kBlob};
   f.fake.Add(original + 0x1000, 0x100, "Builtin:ArrayForEach");
   f.fake.Sample({{reinterpret_cast<uint64_t>(copy) + 0x1010}});
   f.fake.Sample({{reinterpret_cast<uint64_t>(copy) + 0x2010}});

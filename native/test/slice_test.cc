@@ -92,11 +92,11 @@ TEST(slice_equal_samples_share_a_row) {
   const uint32_t worker = builder.Thread(2, 100, "worker");  // a recycled tid is another thread
   CHECK(main != worker);
   CHECK_EQ(builder.Thread(1, 100, "main"), main);
-  builder.AddSample(node, main, 0, 1, 1.5);
-  builder.AddSample(node, main, 0, 2, 2.5);
-  builder.AddSample(node, worker, 0, 4, 8);
-  builder.AddSample(node, main, 1, 16, 32);
-  builder.AddSample(0, main, 0, 64, 128);
+  builder.AddSample({node, main, 0, GcKind::kNone}, 1, 1.5);
+  builder.AddSample({node, main, 0, GcKind::kNone}, 2, 2.5);
+  builder.AddSample({node, worker, 0, GcKind::kNone}, 4, 8);
+  builder.AddSample({node, main, 1, GcKind::kNone}, 16, 32);
+  builder.AddSample({0, main, 0, GcKind::kNone}, 64, 128);
   CHECK(!builder.empty());
   const std::unique_ptr<Slice> slice = builder.Cut();
   CHECK(WellFormed(*slice));
@@ -136,7 +136,7 @@ TEST(slice_conserves_random_stacks) {
     const uint32_t node = Insert(&builder, stack);
     const auto [it, fresh] = path_of.try_emplace(node, path);
     if (!fresh && !CHECK(it->second == path)) return;  // a node means one path
-    builder.AddSample(node, builder.Thread(key, static_cast<int32_t>(key), "t"), mode, count, weight);
+    builder.AddSample({node, builder.Thread(key, static_cast<int32_t>(key), "t"), mode, GcKind::kNone}, count, weight);
     auto& cell = model[{path, key, mode}];
     cell.first += count;
     cell.second += weight;
@@ -174,7 +174,7 @@ TEST(slice_cut_leaves_an_empty_builder) {
   SliceBuilder builder;
   v8::FunctionRef function = Make("a /x.js:1:1");
   std::weak_ptr<v8::Function> watch = function;
-  builder.AddSample(Insert(&builder, {{function}}), builder.Thread(7, 7, "t"), 0, 1, 1);
+  builder.AddSample({Insert(&builder, {{function}}), builder.Thread(7, 7, "t"), 0, GcKind::kNone}, 1, 1);
   builder.totals().samples = 5;
   builder.totals().lost = 6;
   function.reset();
@@ -194,7 +194,7 @@ TEST(slice_cut_leaves_an_empty_builder) {
   // The next slice counts from zero again.
   const uint32_t node = Insert(&builder, {{Make("b")}});
   CHECK_EQ(node, 1);
-  builder.AddSample(node, builder.Thread(8, 8, "u"), 0, 1, 2);
+  builder.AddSample({node, builder.Thread(8, 8, "u"), 0, GcKind::kNone}, 1, 2);
   const std::unique_ptr<Slice> third = builder.Cut();
   CHECK(WellFormed(*third));
   CHECK_EQ(third->sample_weight_ns.at(0), 2.0);

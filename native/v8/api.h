@@ -36,6 +36,23 @@ enum class VmState : uint16_t {
   kIdleExternal = 10,  // 14.6 on
 };
 
+// v8-callbacks.h: GCType, a bit each.
+enum GcType : uint32_t {
+  kGcScavenge = 1,
+  kGcMinorMarkSweep = 2,
+  kGcMarkSweepCompact = 4,
+  kGcIncrementalMarking = 8,
+  kGcWeakCallbacks = 16,
+  kGcAll = 31,
+};
+using GcCallback = void (*)(Isolate*, uint32_t gc_type, uint32_t flags, void* data);
+
+// An interpreter's frame, bytes below fp (v8dbg_off_fp_bytecode_array, v8dbg_off_fp_bytecode_offset): the tagged BytecodeArray, and as a
+// Smi the offset in it, counted from the tagged pointer.
+inline constexpr uint64_t kFrameBytecodeArray = 32;
+inline constexpr uint64_t kFrameBytecodeOffset = 40;
+inline constexpr uint64_t kFrameSlotsBelowFp = kFrameBytecodeOffset;
+
 // v8-unwinder.h: SampleInfo; padded, because V8 may grow it.
 struct SampleInfo {
   size_t frames_count = 0;
@@ -81,6 +98,12 @@ struct Symbols {
   Isolate* (*get_current)() = nullptr;
   void (*get_stack_sample)(Isolate*, const RegisterState&, void** frames, size_t limit, SampleInfo*) = nullptr;
   void (*set_jit_code_event_handler)(Isolate*, int options, JitCodeEventHandler) = nullptr;
+  // Optional: without them collections have no stack, and no layout is known.
+  void (*add_gc_prologue)(Isolate*, GcCallback, void* data, uint32_t gc_types) = nullptr;
+  void (*remove_gc_prologue)(Isolate*, GcCallback, void* data) = nullptr;
+  void (*add_gc_epilogue)(Isolate*, GcCallback, void* data, uint32_t gc_types) = nullptr;
+  void (*remove_gc_epilogue)(Isolate*, GcCallback, void* data) = nullptr;
+  const char* (*get_version)() = nullptr;
   // Optional: needed on Node 20 only, where builtins run in a copy of the embedded blob.
   void (*get_code_range)(Isolate*, void** start, size_t* length) = nullptr;
   void (*get_embedded_code_range)(Isolate*, const void** start, size_t* length) = nullptr;

@@ -1,5 +1,7 @@
 #include "v8/code_events.h"
 
+#include <pthread.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -23,56 +25,46 @@ constexpr uint32_t kMaxIsolates = capture::kMaxThreads;
 // Isolate -> queue. Slots are taken and given back on the isolates' threads, read by the callback on V8's threads.
 struct IsolateSlot {
   std::atomic<v8api::Isolate*> isolate{nullptr};
+  pthread_t thread{};  // written before `queue`
   std::atomic<CodeEventQueue*> queue{nullptr};
 };
 IsolateSlot g_isolates[kMaxIsolates];
 std::atomic<uint32_t> g_isolates_high{0};
 
-CodeEventQueue* FindQueue(v8api::Isolate* isolate) {
+const IsolateSlot* FindSlot(v8api::Isolate* isolate) {
   const uint32_t high = g_isolates_high.load(std::memory_order_acquire);
   for (uint32_t i = 0; i < high; i++) {
-    if (g_isolates[i].isolate.load(std::memory_order_acquire) == isolate) return g_isolates[i].queue.load(std::memory_order_acquire);
+    if (g_isolates[i].isolate.load(std::memory_order_acquire) == isolate) return &g_isolates[i];
   }
   return nullptr;
 }
 
 void OnJitCodeEvent(const v8api::JitCodeEvent* event) {
-  CodeEvent ours;
-  switch (event->type) {
-    case v8api::JitCodeEvent::kAdded:
-      ours.type = CodeEvent::Type::kAdded;
-      ours.length_or_new_start = event->code_len;
-      ours.name = std::string_view(event->name.str, event->name.len < kMaxNameBytes ? event->name.len : kMaxNameBytes);
-      break;
-    case v8api::JitCodeEvent::kMoved:
-      ours.type = CodeEvent::Type::kMoved;
-      ours.length_or_new_start = event->new_code_start;
-      break;
-    case v8api::JitCodeEvent::kRemoved:
-      ours.type = CodeEvent::Type::kRemoved;
-      break;
-    default:
-      return;  // line information: one event a position, not used
-  }
-  ours.code_type = static_cast<uint8_t>(event->code_type);
-  ours.start = event->code_start;
-  CodeEventQueue* queue = FindQueue(event->isolate);
-  if (queue != nullptr) queue->Push(ours);
+  // Line information comes one event a position, and only of some tiers; positions are read from the heap instead.
+  if (event->type > v8api::JitCodeEvent::kRemoved) return;
+  const IsolateSlot* slot = FindSlot(event->isolate);
+  if (slot == nullptr) return;
+  CodeEventQueue* queue = slot->queue.load(std::memory_order_acquire);
+  if (queue != nullptr) queue->PushFromV8(*event, pthread_equal(slot->thread, pthread_self()) != 0);
 }
 
 }  // namespace
 
+// Followed by `capacity` bytes.
 struct CodeEventQueue::Chunk {
   Chunk* next;  // written before the event that follows is published
   uint32_t used;
-  uint8_t bytes[kChunkBytes];
+  uint32_t capacity;
+  uint8_t* bytes() { return reinterpret_cast<uint8_t*>(this + 1); }
 };
 
 struct CodeEventQueue::Header {
-  uint32_t size;  // of header and name, rounded up to 8; 0: go on in the next chunk
+  uint32_t size;  // of header, name and detail, rounded up to 8; 0: go on in the next chunk
   uint8_t type;
   uint8_t code_type;
-  uint16_t name_length;
+  uint16_t unused;
+  uint32_t name_length;
+  uint32_t detail_length;
   uint64_t start;
   uint64_t length_or_new_start;
 };
@@ -87,19 +79,75 @@ CodeEventQueue::~CodeEventQueue() {
   }
 }
 
+// Holds the spin flag, and measures every so many calls.
+class CodeEventQueue::Writing {
+ public:
+  explicit Writing(CodeEventQueue* queue) : queue_(queue) {
+    while (queue_->writing_.test_and_set(std::memory_order_acquire)) {
+    }
+    timed_ = queue_->calls_++ % kTimedEvery == 0;
+    if (timed_) start_ = capture::ThreadCpuNowNs();
+  }
+  ~Writing() {
+    if (timed_) {
+      auto& total = queue_->callback_ns;
+      const uint64_t spent = capture::ThreadCpuNowNs() - start_;
+      total.store(total.load(std::memory_order_relaxed) + spent * kTimedEvery, std::memory_order_relaxed);
+    }
+    queue_->writing_.clear(std::memory_order_release);
+  }
+  Writing(const Writing&) = delete;
+  Writing& operator=(const Writing&) = delete;
+
+ private:
+  CodeEventQueue* queue_;
+  bool timed_;
+  uint64_t start_ = 0;
+};
+
+void CodeEventQueue::ReadDetails(const Layout& layout) { reader_ = std::make_unique<CodeReader>(layout); }
+
+void CodeEventQueue::SetListing(bool listing) {
+  if (reader_ != nullptr) reader_->set_listing(listing);
+}
+
 void CodeEventQueue::Push(const CodeEvent& event) {
-  while (writing_.test_and_set(std::memory_order_acquire)) {
+  const Writing writing(this);
+  PushLocked(event);
+}
+
+void CodeEventQueue::PushFromV8(const v8api::JitCodeEvent& event, bool own_thread) {
+  const Writing writing(this);
+  CodeEvent ours;
+  ours.code_type = static_cast<uint8_t>(event.code_type);
+  ours.start = event.code_start;
+  switch (event.type) {
+    case v8api::JitCodeEvent::kAdded: {
+      ours.type = CodeEvent::Type::kAdded;
+      ours.length_or_new_start = event.code_len;
+      ours.name = std::string_view(event.name.str, event.name.len < kMaxNameBytes ? event.name.len : kMaxNameBytes);
+      if (reader_ == nullptr || !own_thread) break;
+      ScriptNote note;
+      bool announce = false;
+      ours.detail = reader_->Read(event, &note, &announce);
+      if (announce) {
+        CodeEvent script;
+        script.type = CodeEvent::Type::kScript;
+        script.start = note.id;
+        script.name = note.map_url;
+        PushLocked(script);
+      }
+      break;
+    }
+    case v8api::JitCodeEvent::kMoved:
+      ours.type = CodeEvent::Type::kMoved;
+      ours.length_or_new_start = event.new_code_start;
+      break;
+    default:
+      ours.type = CodeEvent::Type::kRemoved;
+      break;
   }
-  const uint64_t count = published_.load(std::memory_order_relaxed);
-  if (count % kTimedEvery == 0) {
-    const uint64_t start = capture::ThreadCpuNowNs();
-    PushLocked(event);
-    callback_ns.store(callback_ns.load(std::memory_order_relaxed) + (capture::ThreadCpuNowNs() - start) * kTimedEvery,
-                      std::memory_order_relaxed);
-  } else {
-    PushLocked(event);
-  }
-  writing_.clear(std::memory_order_release);
+  PushLocked(ours);
 }
 
 void CodeEventQueue::PushLocked(const CodeEvent& event) {
@@ -110,6 +158,10 @@ void CodeEventQueue::PushLocked(const CodeEvent& event) {
     in_doubt_ = false;
   }
   if (Append(event)) return;
+  // A large detail is the first thing to do without.
+  CodeEvent bare = event;
+  bare.detail = {};
+  if (!event.detail.empty() && Append(bare)) return;
   // Published at once where it fits what is left of the chunk, so that no sample in between resolves against a map that misses this event.
   CodeEvent reset;
   reset.type = CodeEvent::Type::kReset;
@@ -117,19 +169,23 @@ void CodeEventQueue::PushLocked(const CodeEvent& event) {
 }
 
 bool CodeEventQueue::Append(const CodeEvent& event) {
-  const uint32_t name_length = static_cast<uint32_t>(event.name.size());
-  const uint32_t size = (static_cast<uint32_t>(sizeof(Header)) + name_length + 7) & ~7u;
+  const auto name_length = static_cast<uint32_t>(event.name.size());
+  const auto detail_length = static_cast<uint32_t>(event.detail.size());
+  const uint32_t size = (static_cast<uint32_t>(sizeof(Header)) + name_length + detail_length + 7) & ~7u;
   // Room is always left for the zero word that ends a chunk.
-  if (tail_ == nullptr || tail_->used + size + sizeof(Header) > kChunkBytes) {
-    auto* fresh = static_cast<Chunk*>(std::malloc(sizeof(Chunk)));
+  const uint32_t needed = size + static_cast<uint32_t>(sizeof(Header));
+  if (tail_ == nullptr || needed > tail_->capacity - tail_->used) {
+    const uint32_t capacity = needed > kChunkBytes ? needed : kChunkBytes;
+    auto* fresh = static_cast<Chunk*>(std::malloc(sizeof(Chunk) + capacity));
     if (fresh == nullptr) return false;
     fresh->next = nullptr;
     fresh->used = 0;
+    fresh->capacity = capacity;
     if (tail_ == nullptr) {
       head_ = fresh;  // the reader looks only after the first event is published
     } else {
       Header end{};
-      std::memcpy(tail_->bytes + tail_->used, &end, sizeof end);
+      std::memcpy(tail_->bytes() + tail_->used, &end, sizeof end);
       tail_->next = fresh;
     }
     tail_ = fresh;
@@ -137,11 +193,13 @@ bool CodeEventQueue::Append(const CodeEvent& event) {
     // one: while existing code is listed, a collector at work on the neighbouring core would slow the application's start.
     if (++chunks_ % kChunksPerWake == 0) capture::g_doorbell.Ring(true);
   }
-  const Header header{size,        static_cast<uint8_t>(event.type), event.code_type, static_cast<uint16_t>(name_length),
+  const Header header{size,        static_cast<uint8_t>(event.type), event.code_type, 0, name_length, detail_length,
                       event.start, event.length_or_new_start};
-  uint8_t* at = tail_->bytes + tail_->used;
+  uint8_t* at = tail_->bytes() + tail_->used;
   std::memcpy(at, &header, sizeof header);
-  if (name_length != 0) std::memcpy(at + sizeof header, event.name.data(), name_length);
+  at += sizeof header;
+  if (name_length != 0) std::memcpy(at, event.name.data(), name_length);
+  if (detail_length != 0) std::memcpy(at + name_length, event.detail.data(), detail_length);
   tail_->used += size;
   published_.fetch_add(1, std::memory_order_release);
   return true;
@@ -150,19 +208,21 @@ bool CodeEventQueue::Append(const CodeEvent& event) {
 bool CodeEventQueue::Next(uint64_t limit, CodeEvent* event) {
   if (consumed_ >= limit) return false;
   Header header;
-  std::memcpy(&header, head_->bytes + read_offset_, sizeof header);
+  std::memcpy(&header, head_->bytes() + read_offset_, sizeof header);
   if (header.size == 0) {
     Chunk* done = head_;
     head_ = head_->next;
     read_offset_ = 0;
     std::free(done);
-    std::memcpy(&header, head_->bytes, sizeof header);
+    std::memcpy(&header, head_->bytes(), sizeof header);
   }
   event->type = static_cast<CodeEvent::Type>(header.type);
   event->code_type = header.code_type;
   event->start = header.start;
   event->length_or_new_start = header.length_or_new_start;
-  event->name = std::string_view(reinterpret_cast<const char*>(head_->bytes + read_offset_ + sizeof header), header.name_length);
+  const uint8_t* at = head_->bytes() + read_offset_ + sizeof header;
+  event->name = std::string_view(reinterpret_cast<const char*>(at), header.name_length);
+  event->detail = std::span<const uint8_t>(at + header.name_length, header.detail_length);
   read_offset_ += header.size;
   consumed_++;
   return true;
@@ -172,11 +232,14 @@ bool AttachCodeEvents(const v8api::Symbols& symbols, v8api::Isolate* isolate, Co
   for (uint32_t i = 0; i < kMaxIsolates; i++) {
     v8api::Isolate* free_slot = nullptr;
     if (!g_isolates[i].isolate.compare_exchange_strong(free_slot, isolate)) continue;
+    g_isolates[i].thread = pthread_self();
     g_isolates[i].queue.store(queue, std::memory_order_release);
     uint32_t high = g_isolates_high.load();
     while (high < i + 1 && !g_isolates_high.compare_exchange_weak(high, i + 1)) {
     }
+    queue->SetListing(true);
     symbols.set_jit_code_event_handler(isolate, enumerate ? v8api::kJitCodeEventEnumExisting : v8api::kJitCodeEventDefault, OnJitCodeEvent);
+    queue->SetListing(false);
     return true;
   }
   return false;

@@ -25,7 +25,7 @@ void FunctionTable::Sweep() {
 }
 
 CodeMap::Entries::iterator CodeMap::Erase(Entries::iterator it) {
-  bytes_ -= Bytes(it->second);
+  bytes_ -= BytesOf(it->second);
   return entries_.erase(it);
 }
 
@@ -44,11 +44,11 @@ void CodeMap::EvictOverlaps(uint64_t start, uint64_t end) {
   }
 }
 
-void CodeMap::Add(uint64_t start, uint64_t length, FunctionRef function, bool bytecode) {
+void CodeMap::Add(uint64_t start, uint64_t length, FunctionRef function, bool bytecode, std::shared_ptr<CodeFacts> facts) {
   if (length == 0) return;
   EvictOverlaps(start, start + length);
-  Entry entry{length, std::move(function), bytecode, true};
-  bytes_ += Bytes(entry);
+  Entry entry{length, std::move(function), bytecode, true, std::move(facts)};
+  bytes_ += BytesOf(entry);
   entries_.insert_or_assign(start, std::move(entry));
   if (entries_.size() > max_entries_ || bytes_ > max_bytes_) EnforceBound();
 }
@@ -64,7 +64,7 @@ void CodeMap::Move(uint64_t from, uint64_t to) {
   Entry entry = it->second;
   Erase(it);
   EvictOverlaps(to, to + entry.length);
-  bytes_ += Bytes(entry);
+  bytes_ += BytesOf(entry);
   entries_.insert_or_assign(to, std::move(entry));
 }
 
@@ -92,6 +92,11 @@ const CodeMap::Entry* CodeMap::Find(uint64_t address, uint64_t* start) {
   const Entry* entry = FindExact(address, start);
   if (entry == nullptr && address - alias_start_ < alias_length_) entry = FindExact(address - alias_start_ + alias_original_, start);
   return entry;
+}
+
+FunctionRef CodeMap::FunctionAt(uint64_t start) const {
+  const auto it = entries_.find(start);
+  return it == entries_.end() ? nullptr : it->second.function;
 }
 
 void CodeMap::SetAlias(uint64_t copy, uint64_t original, uint64_t length) {

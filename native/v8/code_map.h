@@ -14,6 +14,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "v8/code_detail.h"
 #include "v8/code_name.h"
 
 namespace strobe::v8 {
@@ -32,7 +33,18 @@ class Function {
   }
   const std::string& rest() const { return rest_; }
 
+  // Where the source map of its script is; the last one that was announced, when one file is loaded twice.
+  void SetMap(MapKind kind, std::shared_ptr<const std::string> url) {
+    map_kind_ = kind;
+    map_url_ = std::move(url);
+  }
+  MapKind map_kind() const { return map_kind_; }
+  // Null unless map_kind() is kUrl.
+  const std::shared_ptr<const std::string>& map_url() const { return map_url_; }
+
  private:
+  MapKind map_kind_ = MapKind::kNone;
+  std::shared_ptr<const std::string> map_url_;
   std::string rest_;
   FunctionKind kind_;
   FrameRole role_;
@@ -62,6 +74,14 @@ class FunctionTable {
   size_t sweep_at_ = 4096;
 };
 
+// What is known inside a piece of code, with the functions that its places name: [0] is the code's own.
+struct CodeFacts {
+  explicit CodeFacts(Bytes bytes) : detail(bytes) {}
+  CodeDetail detail;
+  DetailKind kind = DetailKind::kNone;
+  std::vector<FunctionRef> functions;
+};
+
 class CodeMap {
  public:
   struct Entry {
@@ -69,12 +89,13 @@ class CodeMap {
     FunctionRef function;
     bool bytecode;
     bool touched;
+    std::shared_ptr<CodeFacts> facts;  // null: only the name is known
   };
 
   explicit CodeMap(size_t max_entries = kDefaultMaxEntries, size_t max_bytes = kDefaultMaxBytes)
       : max_entries_(max_entries), max_bytes_(max_bytes) {}
 
-  void Add(uint64_t start, uint64_t length, FunctionRef function, bool bytecode);
+  void Add(uint64_t start, uint64_t length, FunctionRef function, bool bytecode, std::shared_ptr<CodeFacts> facts = nullptr);
   void Move(uint64_t from, uint64_t to);
   void Remove(uint64_t start);
   void Clear();
@@ -82,6 +103,8 @@ class CodeMap {
   // The entry that covers `address`, its start in `start`, or null. An address that is found nowhere is
   // looked up at its original when it lies in a copy of the builtins.
   const Entry* Find(uint64_t address, uint64_t* start);
+  // The function of the code that begins at `start`, or null.
+  FunctionRef FunctionAt(uint64_t start) const;
 
   // Addresses in [copy, copy + length) mean [original, original + length).
   void SetAlias(uint64_t copy, uint64_t original, uint64_t length);
@@ -95,6 +118,7 @@ class CodeMap {
   static constexpr size_t kDefaultMaxEntries = 400'000;
   static constexpr size_t kDefaultMaxBytes = 96 << 20;
   static constexpr size_t kEntryBytes = 128;
+  static constexpr size_t kFactsBytes = 96;
 
  private:
   const Entry* FindExact(uint64_t address, uint64_t* start);
@@ -103,7 +127,9 @@ class CodeMap {
 
   using Entries = std::map<uint64_t, Entry>;
   Entries entries_;
-  static size_t Bytes(const Entry& entry) { return kEntryBytes + entry.function->rest().size(); }
+  static size_t BytesOf(const Entry& entry) {
+    return kEntryBytes + entry.function->rest().size() + (entry.facts ? kFactsBytes + entry.facts->detail.size() : 0);
+  }
   Entries::iterator Erase(Entries::iterator it);
 
   size_t max_entries_;

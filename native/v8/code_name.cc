@@ -113,7 +113,7 @@ CodeIdentity IdentifyCode(std::string_view text, uint8_t code_type) {
   if (tag == "Script") return {FunctionKind::kScript, FrameRole::kShown, DropTierMark(rest)};
   if (tag == "Builtin") return {FunctionKind::kBuiltin, IsShownBuiltin(rest) ? FrameRole::kShown : FrameRole::kSkipped, rest};
   if (tag == "RegExp") return {FunctionKind::kRegExp, FrameRole::kShown, rest};
-  if (tag == "BytecodeHandler") return {FunctionKind::kStub, FrameRole::kSkipped, rest};
+  if (tag == "BytecodeHandler") return {FunctionKind::kStub, FrameRole::kHandler, rest};
   return {FunctionKind::kStub, FrameRole::kSkipped, text};
 }
 

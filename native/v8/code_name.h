@@ -19,7 +19,8 @@ enum class FunctionKind : uint8_t { kJs, kScript, kBuiltin, kRegExp, kWasm, kStu
 // How the collector treats an address that falls into the code.
 enum class FrameRole : uint8_t {
   kShown,    // a frame of the profile
-  kSkipped,  // machinery: bytecode handlers, trampolines, stubs; the frame below tells the story
+  kSkipped,  // machinery: trampolines, stubs; the frame below tells the story
+  kHandler,  // skipped too: one of the interpreter's bytecode handlers
 };
 
 struct CodeName {

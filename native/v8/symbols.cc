@@ -30,6 +30,15 @@ Loaded Load() {
   need("Isolate::GetStackSample", "_ZN2v87Isolate14GetStackSampleERKNS_13RegisterStateEPPvmPNS_10SampleInfoE", &s.get_stack_sample);
   need("Isolate::SetJitCodeEventHandler", "_ZN2v87Isolate22SetJitCodeEventHandlerENS_19JitCodeEventOptionsEPFvPKNS_12JitCodeEventEE",
        &s.set_jit_code_event_handler);
+  // All four or none: a callback that can't be removed must not be added.
+  constexpr const char* kCallback = "EPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_";
+  const std::string add = std::string(kCallback) + "S2_";
+  const bool all = Find(("_ZN2v87Isolate21AddGCPrologueCallback" + add).c_str(), &s.add_gc_prologue) &&
+                   Find(("_ZN2v87Isolate21AddGCEpilogueCallback" + add).c_str(), &s.add_gc_epilogue) &&
+                   Find((std::string("_ZN2v87Isolate24RemoveGCPrologueCallback") + kCallback).c_str(), &s.remove_gc_prologue) &&
+                   Find((std::string("_ZN2v87Isolate24RemoveGCEpilogueCallback") + kCallback).c_str(), &s.remove_gc_epilogue);
+  if (!all) s.add_gc_prologue = nullptr;
+  Find("_ZN2v82V810GetVersionEv", &s.get_version);
   Find("_ZN2v87Isolate12GetCodeRangeEPPvPm", &s.get_code_range);
   Find("_ZN2v87Isolate20GetEmbeddedCodeRangeEPPKvPm", &s.get_embedded_code_range);
   return loaded;

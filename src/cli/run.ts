@@ -33,6 +33,7 @@ Options
   --hz N                samples per second of CPU, 1 to 1000 (default: 100)
   --mode cpu            what to record (default: cpu)
   --window S            also write a profile every S seconds
+  --no-source-maps      show positions in the code that runs, not in the files it was made from
   --label k=v           a fact about the run, kept in the profile (repeatable)
   --follow-children     profile Node processes that the program starts, too
   --top N               functions in the summary (default: 10)
@@ -51,6 +52,7 @@ const OPTIONS = {
   hz: { type: 'string', default: '100' },
   mode: { type: 'string', default: 'cpu' },
   window: { type: 'string' },
+  'no-source-maps': { type: 'boolean', default: false },
   label: { type: 'string', multiple: true, default: [] as string[] },
   'follow-children': { type: 'boolean', default: false },
   top: { type: 'string', default: '10' },
@@ -128,6 +130,7 @@ function plan(argv: string[]): Run | 'help' {
   };
   delete env.STROBE_OWNER_PID;
   delete env.STROBE_ENABLED;
+  if (values['no-source-maps']) env.STROBE_SOURCE_MAPS = '0';
   if (window !== undefined) env.STROBE_WINDOW_SECONDS = String(window);
   if (isCommand || values['follow-children']) {
     env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ? `${process.env.NODE_OPTIONS} ` : ''}--require ${quoted(REGISTER)}`;

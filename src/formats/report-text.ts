@@ -11,6 +11,7 @@ const NUMBERS_WIDTH = 2 * (VALUE_WIDTH + 1 + PERCENT_WIDTH + 2);
 const NAME_WIDTH = 28;
 const FILE_WIDTH = WIDTH - NUMBERS_WIDTH - NAME_WIDTH - 2;
 const GROUP_WIDTH = 40;
+const LOSSES = ['lost', 'truncated', 'unresolved_frames', 'source_maps_failed', 'source_maps_stale', 'source_map_frames_skipped'];
 
 /** @param title what the report is of: the file's name */
 export function reportText(report: Report, title: string): string {
@@ -36,9 +37,9 @@ function heading(report: Report, title: string): string[] {
     lines.push(printable(`only ${wanted}: ${percent(report.total, report.profileTotal)} of ${humanise(report.profileTotal, unit)}`));
   }
   // Loss is data: what was not recorded stands at the top, or nowhere when there was none.
-  const losses = ['lost', 'truncated', 'unresolved_frames'].filter((name) => engine[name]);
+  const losses = LOSSES.filter((name) => engine[name]);
   if (losses.length > 0)
-    lines.push(`attention: ${losses.map((name) => `${name.replace('_', ' ')} ${grouped(engine[name] ?? 0)}`).join(', ')}`);
+    lines.push(`attention: ${losses.map((name) => `${name.replaceAll('_', ' ')} ${grouped(engine[name] ?? 0)}`).join(', ')}`);
   return lines;
 }
 

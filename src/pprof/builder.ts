@@ -1,9 +1,9 @@
 // Merges the slices of one subscriber (a window, a whole run, a snapshot) into one profile of one mode. A slice's ids mean nothing outside it, so
 // each slice's tables are folded into the builder's own: functions by (name, file, line, column), frames by (function, line, column), stack nodes by
-// (parent, frame), rows by (node, thread). `take` gives the profile and starts empty: what was built is the caller's, nothing is kept.
+// (parent, frame), rows by (node, thread, kind of garbage collection). `take` gives the profile and starts empty: what was built is the caller's, nothing is kept.
 // Only what a sample of this mode stands on is folded; the other mode's stacks cost nothing.
 
-import type { Slice, SliceTotals } from '../native';
+import { GC_KINDS, type Slice, type SliceTotals } from '../native';
 import { DoubleColumn, TupleTable } from './intern';
 import { emptyProfile, type Label, type Location, type Profile } from './schema';
 import { totalsToComments } from './totals';
@@ -54,7 +54,8 @@ class Tables {
   readonly #nodes = new TupleTable(2);
   /** (kernel thread id, name). */
   readonly #threads = new TupleTable(2);
-  readonly rows = new TupleTable(2);
+  /** (node, thread, garbage collection). */
+  readonly rows = new TupleTable(3);
   readonly #counts = new DoubleColumn();
   readonly #weights = new DoubleColumn();
   #startMs = Number.POSITIVE_INFINITY;
@@ -77,10 +78,14 @@ class Tables {
 
     const nodes = this.#foldNodes(slice, mode);
     const threads = slice.threads.map(({ tid, name }) => this.#threads.intern(tid, this.#string(name)));
-    const { sampleMode, sampleNode, sampleThread, sampleCount, sampleWeightNs } = slice;
+    const { sampleMode, sampleNode, sampleThread, sampleGc, sampleCount, sampleWeightNs } = slice;
     for (let row = 0; row < sampleNode.length; row++) {
       if (sampleMode[row] !== mode) continue;
-      const own = this.rows.intern(nodes[sampleNode[row] as number] as number, threads[sampleThread[row] as number] as number);
+      const own = this.rows.intern(
+        nodes[sampleNode[row] as number] as number,
+        threads[sampleThread[row] as number] as number,
+        sampleGc?.[row] ?? 0,
+      );
       this.#counts.add(own, sampleCount[row] as number);
       this.#weights.add(own, sampleWeightNs[row] as number);
     }
@@ -121,10 +126,12 @@ class Tables {
       ]);
     }
     for (let row = 0; row < this.rows.size; row++) {
+      const gc = GC_KINDS[this.rows.at(row, 2)];
+      const thread = labels[this.rows.at(row, 1)] as Label[];
       result.samples.push({
         locations: this.#stack(this.rows.at(row, 0)),
         values: [this.#counts.at(row), Math.round(this.#weights.at(row))],
-        labels: labels[this.rows.at(row, 1)] as Label[],
+        labels: gc ? [...thread, { key: 'gc', str: gc }] : thread,
       });
     }
     return result;

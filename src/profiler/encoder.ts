@@ -1,6 +1,8 @@
 // The encoder: the entry point of our own Worker. It takes slices from the collector, merges them for each subscriber (the whole run, the window, the
 // snapshot), encodes and delivers. Its garbage, its awaits and its failures are its own: nothing here ever reaches an application's thread.
 //
+// Generated positions become those of the user's files here, once for all subscribers (maps.ts).
+//
 // It needs neither the starting thread's event loop nor its JavaScript: it works on while that thread computes, hangs, or waits in its exit listener.
 // Work is done one piece at a time, in order. `finish` (the profiler stops, the process ends) is done once, whoever asks first.
 
@@ -13,7 +15,9 @@ import { writeProfile } from '../export/file-writer';
 import { loadNative, packageVersion, type Slice } from '../native';
 import { encodeGzip } from '../pprof/encode';
 import { totalsToComments } from '../pprof/totals';
+import { EncoderMaps } from './maps';
 import { COUNTER, type EncoderSetup, type FromEncoder, processCpuNs, type ToEncoder } from './protocol';
+import { runSelfTest } from './self-test';
 import { Subscriber } from './subscriber';
 
 const { options, counters: shared, base } = workerData as EncoderSetup;
@@ -42,6 +46,8 @@ let ending = false;
 function say(message: FromEncoder): void {
   port?.postMessage(message);
 }
+
+const maps = options.sourceMaps ? new EncoderMaps({ native, counters, exitTimeoutSeconds: options.exitTimeoutSeconds, say }) : undefined;
 
 /** The starting thread tells it, at most once a minute; a process that ends has no such thread any more: then it is said here, on stderr. */
 function warn(message: string): void {
@@ -73,7 +79,8 @@ function nameFilesByPath(slice: Slice): void {
 function pull(): void {
   for (const slice of native.takeSlices()) {
     nameFilesByPath(slice);
-    for (const subscriber of [...run, ...windows, ...snapshots]) subscriber.add(slice);
+    const mapped = maps?.apply(slice) ?? { slice };
+    for (const subscriber of [...run, ...windows, ...snapshots]) subscriber.add(mapped.slice, mapped.use);
   }
 }
 
@@ -131,6 +138,8 @@ async function finish(): Promise<void> {
     return;
   }
   finished = true;
+  // Also where nobody else said so: a flush that the engine asks for.
+  Atomics.store(counters, COUNTER.ending, 1);
   clearInterval(windowTimer);
   try {
     pull();
@@ -155,6 +164,9 @@ native.attachEncoder((reason) => {
   if (reason === 'flush') ending = true;
   enqueue(reason === 'flush' ? finish : pull);
 });
+
+const failed = runSelfTest(native);
+if (failed) warn(`the self-test failed on this Node (V8 ${process.versions.v8}); switched off: ${failed}`);
 
 port.on('message', (message: ToEncoder) => {
   if (message.type === 'finish') {

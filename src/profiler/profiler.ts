@@ -17,6 +17,11 @@ import { followWorkers, makeEncoder, missedWorkers, threadName, unfollowWorkers 
 
 export interface ProfilerStats extends Omit<NativeStats, 'overhead'> {
   delivery: { delivered: number; failed: number; windows: number };
+  /**
+   * Source maps: read; refused; named by a script but not there; written after their script was loaded; `skipped`: frames left as they are because the process
+   * ended before their map was read; `bytes`: memory that maps take now.
+   */
+  sourceMaps: { loaded: number; failed: number; missing: number; stale: number; skipped: number; bytes: number };
   /** Nanoseconds of CPU since the start, by part; `cpuShare` is their sum over the process's CPU since the start (0 to 1). */
   overhead: NativeStats['overhead'] & { cpuShare: number };
   /** What the start cost the calling thread, nanoseconds. */
@@ -72,6 +77,7 @@ class RunningProfiler implements Profiler {
   #nextId = 1;
   #stopped: Promise<void> | undefined;
   #onFinished: (() => void) | undefined;
+  #mapFailure = '';
   #forgetExecve = (): void => {};
   #lastWarningMs = Number.NEGATIVE_INFINITY;
 
@@ -154,6 +160,7 @@ class RunningProfiler implements Profiler {
     this.#native.stop();
     if (this.#encoderAlive) {
       const timeoutMs = this.#options.exitTimeoutSeconds * 1000;
+      Atomics.store(this.#counters, COUNTER.ending, 1);
       await new Promise<void>((resolve) => {
         const limit = setTimeout(() => {
           this.#warn(`stop(): the last profile was not delivered within exitTimeoutSeconds (${this.#options.exitTimeoutSeconds})`);
@@ -207,6 +214,7 @@ class RunningProfiler implements Profiler {
     this.#state = 'stopped';
     this.#native.disarm();
     Atomics.store(this.#counters, COUNTER.exiting, 1);
+    Atomics.store(this.#counters, COUNTER.ending, 1);
     if (this.#encoderAlive) {
       if (!asked) this.#tell({ type: 'finish' });
       const seconds = this.#options.exitTimeoutSeconds;
@@ -233,6 +241,7 @@ class RunningProfiler implements Profiler {
     const overhead = { ...native.overhead };
     for (const part of Object.keys(overhead) as (keyof typeof overhead)[]) overhead[part] -= this.#base[part];
     const cpuNs = processCpuNs() - this.#baseCpuNs;
+    const count = (index: number) => Atomics.load(this.#counters, index);
     const missed = missedWorkers();
     const workers =
       missed === 0
@@ -240,15 +249,26 @@ class RunningProfiler implements Profiler {
         : `${missed} not sampled: made from a Worker class taken before strobe was imported; import strobe first, or call joinThread() in them`;
     return {
       ...native,
-      features: { ...native.features, workers },
-      delivery: {
-        delivered: Atomics.load(this.#counters, COUNTER.delivered),
-        failed: Atomics.load(this.#counters, COUNTER.failed),
-        windows: Atomics.load(this.#counters, COUNTER.windows),
+      features: { ...native.features, workers, sourceMaps: this.#mapFeature() },
+      delivery: { delivered: count(COUNTER.delivered), failed: count(COUNTER.failed), windows: count(COUNTER.windows) },
+      sourceMaps: {
+        loaded: count(COUNTER.mapsLoaded),
+        failed: count(COUNTER.mapsFailed),
+        missing: count(COUNTER.mapsMissing),
+        stale: count(COUNTER.mapsStale),
+        skipped: count(COUNTER.mapFramesSkipped),
+        bytes: count(COUNTER.mapBytes),
       },
       overhead: { ...overhead, cpuShare: cpuNs > 0 ? sum(overhead) / cpuNs : 0 },
       start: this.#start,
     };
+  }
+
+  #mapFeature(): string {
+    if (!this.#options.sourceMaps) return 'off';
+    const failed = Atomics.load(this.#counters, COUNTER.mapsFailed);
+    if (failed === 0) return 'on';
+    return `on, with ${failed} map${failed === 1 ? '' : 's'} refused${this.#mapFailure && `: ${this.#mapFailure}`}`;
   }
 
   #tell(message: ToEncoder): void {
@@ -265,6 +285,9 @@ class RunningProfiler implements Profiler {
         break;
       case 'warning':
         this.#warn(message.message);
+        break;
+      case 'map-failure':
+        this.#mapFailure = message.reason;
         break;
       case 'finished':
         this.#onFinished?.();

@@ -18,6 +18,8 @@ export type FromEncoder =
   | { type: 'snapshot'; id: number; bytes: Uint8Array }
   | { type: 'snapshot-failed'; id: number; message: string }
   | { type: 'warning'; message: string }
+  /** The first map that can't be used, and why; once. */
+  | { type: 'map-failure'; reason: string }
   | { type: 'finished' };
 
 /** CPU of the whole process so far, nanoseconds. */
@@ -35,5 +37,13 @@ export const COUNTER = {
   windows: 3,
   /** 1: the starting thread is in its exit listener and reads no message any more. */
   exiting: 4,
+  /** 1: the last profile is asked for, and the time for it runs. */
+  ending: 5,
+  mapsLoaded: 6,
+  mapsFailed: 7,
+  mapsMissing: 8,
+  mapsStale: 9,
+  mapFramesSkipped: 10,
+  mapBytes: 11,
 } as const;
-export const COUNTERS = 5;
+export const COUNTERS = 12;

@@ -3,11 +3,14 @@
 import type { Slice } from '../native';
 import { ProfileBuilder } from '../pprof/builder';
 import type { Profile } from '../pprof/schema';
+import type { MapUse } from '../pprof/source-maps/mapper';
+import { totalsToComments } from '../pprof/totals';
 import type { ProfileMode } from './options';
 
 export class Subscriber {
   #builder: ProfileBuilder;
   #comments: string[];
+  #maps: MapUse = { scripts: new Map(), skippedFrames: 0 };
 
   constructor(
     readonly mode: ProfileMode,
@@ -17,8 +20,11 @@ export class Subscriber {
     this.#comments = comments;
   }
 
-  add(slice: Slice): void {
+  add(slice: Slice, maps?: MapUse): void {
     this.#builder.add(slice);
+    if (!maps) return;
+    for (const [script, outcome] of maps.scripts) this.#maps.scripts.set(script, outcome);
+    this.#maps.skippedFrames += maps.skippedFrames;
   }
 
   get empty(): boolean {
@@ -27,7 +33,22 @@ export class Subscriber {
 
   take(): Profile {
     const profile = this.#builder.take();
-    profile.comments.push(...this.#comments);
+    profile.comments.push(...mapComments(this.#maps), ...this.#comments);
+    this.#maps = { scripts: new Map(), skippedFrames: 0 };
     return profile;
   }
+}
+
+/** What the profile's own scripts missed; nothing when they missed nothing. A map that is not there is no loss worth a line: most packages name such maps. */
+function mapComments({ scripts, skippedFrames }: MapUse): string[] {
+  const count = (wanted: string) => [...scripts.values()].filter((outcome) => outcome === wanted).length;
+  const [failed, stale] = [count('failed'), count('stale')];
+  if (failed + stale + skippedFrames === 0) return [];
+  return totalsToComments({
+    source_maps_loaded: count('loaded'),
+    source_maps_failed: failed,
+    source_maps_stale: stale,
+    source_maps_missing: count('missing'),
+    source_map_frames_skipped: skippedFrames,
+  });
 }
