@@ -17,6 +17,7 @@ namespace {
 constexpr size_t kMaxNativeAddresses = 4096;
 // A frame is made within the first instructions of a function (TurboFan checks for deoptimisation before it: 14 bytes).
 constexpr uint64_t kPrologueBytes = 64;
+constexpr bool kReturnsInLr = capture::kReturnAtEntry == capture::ReturnAddress::kInLr;
 
 }  // namespace
 
@@ -31,19 +32,37 @@ void ThreadCode::Announce(const v8::CodeEvent& script) {
   if (map_url_bytes > kMaxMapUrlBytes) {
     // Functions that are known keep theirs; of later ones of these scripts the map is looked for in the file.
     map_urls.clear();
+    source_urls.clear();
     map_url_bytes = 0;
   }
-  map_url_bytes += script.name.size();
-  map_urls[static_cast<uint32_t>(script.start)] = std::make_shared<const std::string>(script.name);
+  map_url_bytes += script.name.size() + script.detail.size();
+  const auto id = static_cast<uint32_t>(script.start);
+  if (!script.name.empty()) map_urls[id] = std::make_shared<const std::string>(script.name);
+  if (!script.detail.empty()) source_urls[id] = std::string(script.detail.begin(), script.detail.end());
+}
+
+// V8 names code that came from no file "name :line:column"; a `//# sourceURL` is its file then.
+std::string ThreadCode::WithSourceUrl(std::string_view name, uint32_t script_id) const {
+  const auto url = source_urls.find(script_id);
+  const size_t border = name.rfind(" :");
+  if (url == source_urls.end() || border == std::string_view::npos) return std::string(name);
+  std::string out(name.substr(0, border + 1));
+  return out.append(url->second).append(name.substr(border + 1));
 }
 
 void ThreadCode::Add(const v8::CodeEvent& event, v8::FunctionTable* functions) {
-  v8::FunctionRef function = functions->Intern(v8::IdentifyCode(event.name, event.code_type));
   std::shared_ptr<v8::CodeFacts> facts;
+  v8::DetailHeader header;
+  std::string named;
+  std::string_view name = event.name;
   if (!event.detail.empty()) {
     facts = std::make_shared<v8::CodeFacts>(event.detail);
-    const v8::DetailHeader header = facts->detail.header();
+    header = facts->detail.header();
     facts->kind = header.kind;
+    if (!source_urls.empty()) name = named = WithSourceUrl(event.name, header.script_id);
+  }
+  v8::FunctionRef function = functions->Intern(v8::IdentifyCode(name, event.code_type));
+  if (facts) {
     if (header.map_kind != v8::MapKind::kNone) {
       const auto url = map_urls.find(header.script_id);
       if (header.map_kind == v8::MapKind::kUrl && url != map_urls.end()) {
@@ -119,16 +138,20 @@ bool Resolver::ResolveFrame(ThreadCode* code, uint64_t address) {
   return true;
 }
 
-// A bytecode handler keeps the offset of its instruction in a register; the frame's slot, which V8 reads, is that of the last call.
-// 0 when the register does not say.
-uint64_t Resolver::InterpretedLeaf(ThreadCode* code, const capture::SampleRecord& record, uint64_t frame) {
+// A bytecode handler runs in the frame at fp. It keeps the offset of its instruction in a register; the frame's slot, which V8 reads, is
+// that of the last call. True when V8's first frame is this one: where the handlers run in a copy (V8 11), V8 may miss it.
+bool Resolver::ResolveInterpreted(ThreadCode* code, const capture::LeafContext& leaf, uint64_t first_frame) {
   uint64_t start = 0;
-  const Entry* entry = code->bytecode_header != 0 ? code->map.Find(frame, &start) : nullptr;
-  if (entry == nullptr || !entry->bytecode) return 0;
-  const uint64_t first = code->bytecode_header - v8::kHeapTag;  // of the first instruction, from the tagged pointer
-  if (record.leaf.interpreter_bytecode != start - first) return 0;
-  const uint64_t offset = record.leaf.interpreter_offset - first;
-  return offset < entry->length ? start + offset : 0;
+  uint64_t address = 0;
+  const Entry* entry = FindInterpreted(code, leaf.frame_bytecode, leaf.frame_offset, &start, &address);
+  if (entry == nullptr) return false;
+  const bool given = first_frame == address;
+  if (leaf.interpreter_bytecode == leaf.frame_bytecode) {
+    const uint64_t offset = leaf.interpreter_offset - (code->bytecode_header - v8::kHeapTag);
+    if (offset < entry->length) address = start + offset;
+  }
+  Expand(code, *entry, start, address, false);
+  return given;
 }
 
 // With pc where a function has no frame yet, or none any more, fp is its caller's, and V8's first frame is the caller's caller.
@@ -153,11 +176,15 @@ void Resolver::InsertCaller(ThreadCode* code, const capture::SampleRecord& recor
       caller = leaf.lr;
       break;
   }
+  PushCaller(code, leaf, caller, first_frame, counts);
+}
+
+// The owner of the frame at fp, known by the return address into it; nothing when that is no code, or V8 gave this frame already.
+void Resolver::PushCaller(ThreadCode* code, const capture::LeafContext& leaf, uint64_t caller, uint64_t first_frame, Counts* counts) {
   uint64_t start = 0;
   const Entry* entry = Find(code, caller - 1, &start);
-  if (entry == nullptr || entry->bytecode) return;
+  if (entry == nullptr || entry->bytecode || caller == first_frame) return;
   if (entry->function->role() == v8::FrameRole::kShown) {
-    if (caller == first_frame) return;
     Expand(code, *entry, start, caller, true);
     counts->mended = 1;
     return;
@@ -177,14 +204,16 @@ bool Resolver::ResolveLeaf(ThreadCode* code, const capture::SampleRecord& record
   // No pc lies in bytecode: the entry is dead, and something native lives there now.
   if (entry == nullptr || entry->bytecode) return false;
   if (entry->function->role() == v8::FrameRole::kHandler) {
-    const uint64_t leaf = InterpretedLeaf(code, record, first_frame);
-    const Entry* bytecode = leaf != 0 ? code->map.Find(leaf, &start) : nullptr;
-    if (bytecode == nullptr) return false;
-    Expand(code, *bytecode, start, leaf, false);
-    return true;
+    return ResolveInterpreted(code, record.leaf, first_frame);
   }
   Expand(code, *entry, start, record.pc, false);
-  if ((record.flags & capture::kFromCaller) == 0) InsertCaller(code, record, record.pc - start, first_frame, counts);
+  if ((record.flags & capture::kFromCaller) != 0) return false;
+  InsertCaller(code, record, record.pc - start, first_frame, counts);
+  // A stub (an operator of Sparkplug's, an inline cache) does its fast path without any frame: fp is that of the function that called it,
+  // which V8 takes for the stub's own and leaves out. The frames of functions have a context below fp, those of stubs a small number.
+  if (counts->mended == 0 && entry->function->role() == v8::FrameRole::kSkipped && v8::IsHeapObject(record.leaf.frame_marker)) {
+    PushCaller(code, record.leaf, kReturnsInLr ? record.leaf.lr : record.leaf.stack[0], first_frame, counts);
+  }
   return false;
 }
 

@@ -26,11 +26,15 @@ struct ThreadCode {
   uint32_t bytecode_header = 0;
   // Source map URLs by script id.
   std::unordered_map<uint32_t, std::shared_ptr<const std::string>> map_urls;
-  size_t map_url_bytes = 0;
+  // `//# sourceURL` of scripts that came from no file, by script id.
+  std::unordered_map<uint32_t, std::string> source_urls;
+  size_t map_url_bytes = 0;  // of both
 
   void Announce(const v8::CodeEvent& script);
   // One kAdded event.
   void Add(const v8::CodeEvent& event, v8::FunctionTable* functions);
+
+  std::string WithSourceUrl(std::string_view name, uint32_t script_id) const;
 
   static constexpr size_t kMaxMapUrlBytes = 16 << 20;
 };
@@ -56,7 +60,8 @@ class Resolver {
   bool ResolveLeaf(ThreadCode* code, const capture::SampleRecord& record, uint64_t first_frame, Counts* counts);
   void ResolveWalked(ThreadCode* code, const uint64_t* words, uint32_t count);
   const Entry* FindInterpreted(ThreadCode* code, uint64_t bytecode, uint64_t offset, uint64_t* start, uint64_t* address);
-  uint64_t InterpretedLeaf(ThreadCode* code, const capture::SampleRecord& record, uint64_t frame);
+  bool ResolveInterpreted(ThreadCode* code, const capture::LeafContext& leaf, uint64_t first_frame);
+  void PushCaller(ThreadCode* code, const capture::LeafContext& leaf, uint64_t caller, uint64_t first_frame, Counts* counts);
   void InsertCaller(ThreadCode* code, const capture::SampleRecord& record, uint64_t offset, uint64_t first_frame, Counts* counts);
   void Expand(ThreadCode* code, const Entry& entry, uint64_t start, uint64_t address, bool is_return);
   bool IsNativeCode(uint64_t address);

@@ -28,6 +28,7 @@ struct SampleLabel {
 struct LeafContext {
   uint64_t stack[2] = {};  // the words at sp and above it
   uint64_t lr = 0;         // arm64
+  uint64_t frame_marker = 0;  // one word below fp: a context in frames of functions, a small number in those of stubs
   // Slots of the frame at fp, when it is an interpreter's: the caller's, while a callee has no frame yet.
   uint64_t frame_bytecode = 0;
   uint64_t frame_offset = 0;

@@ -74,7 +74,8 @@ LineRange ParseLines(const FunctionHeader& header, Bytes deltas) {
 DetailHeader CodeDetail::header() const {
   DetailHeader header;
   if (bytes_.size() >= sizeof header) std::memcpy(&header, bytes_.data(), sizeof header);
-  return header;
+  // Others count by kind.
+  return header.kind <= DetailKind::kOptimised ? header : DetailHeader{};
 }
 
 std::vector<uint64_t> CodeDetail::FunctionStarts() const {

@@ -135,6 +135,7 @@ void CodeEventQueue::PushFromV8(const v8api::JitCodeEvent& event, bool own_threa
         script.type = CodeEvent::Type::kScript;
         script.start = note.id;
         script.name = note.map_url;
+        script.detail = std::span(reinterpret_cast<const uint8_t*>(note.source_url.data()), note.source_url.size());
         PushLocked(script);
       }
       break;

@@ -30,7 +30,7 @@ struct CodeEvent {
     kRemoved,
     kReset,     // events may be missing before this one: memory ran out
     kReattach,  // detached before this one, on purpose; V8 announces all code again
-    kScript,    // `start` is the id of a script, `name` its source map URL; comes before the first code that refers to it
+    kScript,  // `start` is the id of a script, `name` its source map URL, `detail` its source URL; comes before the code that refers to it
   };
   Type type = Type::kAdded;
   uint8_t code_type = 0;  // v8api::JitCodeEvent::CodeType

@@ -9,6 +9,7 @@ namespace {
 // A URL up to here is copied; beyond, the map is looked for in the script's file. Most inline maps of code that exists in memory only
 // (compiled on the fly, file by file) are shorter, and this many bytes cost some microseconds, once a script.
 constexpr int32_t kMaxMapUrl = 128 * 1024;
+constexpr int32_t kMaxSourceUrl = 1024;
 constexpr int32_t kMaxInlined = 1 << 16;
 constexpr int kMaxIndirections = 3;
 constexpr std::string_view kNodesOwn = " node:";  // behind the function's name, where its file begins
@@ -239,32 +240,46 @@ bool CodeReader::ReadOptimised(uint64_t code, uint64_t shared) {
 bool CodeReader::ReadScript(uint64_t shared, ScriptNote* note, bool* announce) {
   uint64_t script = 0;
   uint64_t id = 0;
-  uint64_t url = 0;
-  uint16_t type = 0;
+  uint64_t map_url = 0;
+  uint64_t name = 0;
+  uint64_t source_url = 0;
   if (!ReadField(shared, layout_.shared_script, &script) || !HasType(layout_, script, layout_.type_script)) return false;
-  if (!ReadField(script, layout_.script_id, &id) || !IsSmi(id) || !ReadField(script, layout_.script_map_url, &url)) return false;
+  if (!ReadField(script, layout_.script_id, &id) || !IsSmi(id) || !ReadField(script, layout_.script_map_url, &map_url) ||
+      !ReadField(script, layout_.script_name, &name) || !ReadField(script, layout_.script_source_url, &source_url)) {
+    return false;
+  }
   header_.script_id = static_cast<uint32_t>(SmiValue(id));
-  if (IsSmi(url)) return true;
-  if (!TypeOf(layout_, url, &type)) return false;
-  if (type >= kFirstNonString) return true;  // undefined: no source map
-  int32_t length = 0;
-  if (!ReadMemory(url - kHeapTag + layout_.string_length, &length, sizeof length)) return false;
-  if (length <= 0) return true;
-  const uint8_t* text = nullptr;
-  if (type == layout_.type_one_byte_internalized && length <= kMaxMapUrl) {
-    text = ViewMemory(url - kHeapTag + layout_.string_data, static_cast<size_t>(length));
-  }
-  if (text == nullptr) {
-    header_.map_kind = MapKind::kInFile;
-    return true;
-  }
-  header_.map_kind = MapKind::kUrl;
-  if (announced_[header_.script_id % kAnnounced] != header_.script_id) {
-    note->id = header_.script_id;
-    note->map_url = std::string_view(reinterpret_cast<const char*>(text), static_cast<size_t>(length));
-    *announce = true;
-  }
+  std::string_view map_text;
+  std::string_view source_text;
+  const Text map = ReadText(map_url, kMaxMapUrl, &map_text);
+  if (map == Text::kBroken) return false;
+  if (map == Text::kRead) header_.map_kind = MapKind::kUrl;
+  if (map == Text::kUnread) header_.map_kind = MapKind::kInFile;
+  std::string_view name_text;
+  const Text named = ReadText(name, 1, &name_text);
+  if (named == Text::kNone && ReadText(source_url, kMaxSourceUrl, &source_text) == Text::kBroken) return false;
+  uint32_t* announced = &announced_[header_.script_id % kAnnounced];
+  if ((map_text.empty() && source_text.empty()) || *announced == header_.script_id) return true;
+  *announced = header_.script_id;
+  *note = {header_.script_id, map_text, source_text};
+  *announce = true;
   return true;
+}
+
+// A string field of a script: none (undefined, or empty), one that was not read (too long, or not flat one-byte), or its text in place.
+CodeReader::Text CodeReader::ReadText(uint64_t object, int32_t limit, std::string_view* text) const {
+  if (IsSmi(object)) return Text::kNone;
+  uint16_t type = 0;
+  if (!TypeOf(layout_, object, &type)) return Text::kBroken;
+  if (type >= kFirstNonString) return Text::kNone;
+  int32_t length = 0;
+  if (!ReadMemory(object - kHeapTag + layout_.string_length, &length, sizeof length)) return Text::kBroken;
+  if (length <= 0) return Text::kNone;
+  if (type != layout_.type_one_byte_internalized || length > limit) return Text::kUnread;
+  const uint8_t* data = ViewMemory(object - kHeapTag + layout_.string_data, static_cast<size_t>(length));
+  if (data == nullptr) return Text::kBroken;
+  *text = std::string_view(reinterpret_cast<const char*>(data), static_cast<size_t>(length));
+  return Text::kRead;
 }
 
 bool CodeReader::BytecodeOf(uint64_t shared, uint64_t* bytecode) const {

@@ -20,10 +20,12 @@
 
 namespace strobe::v8 {
 
-// A script's source map URL, announced once before the first code that refers to it.
+// What a script says of itself, announced once before the first code that refers to it. Both point into V8's heap and are valid until the
+// callback returns.
 struct ScriptNote {
   uint32_t id = 0;
-  std::string_view map_url;  // points into V8's heap; valid until the callback returns
+  std::string_view map_url;
+  std::string_view source_url;  // of scripts without a file only
 };
 
 class CodeReader {
@@ -64,6 +66,8 @@ class CodeReader {
   bool ReadBaseline(uint64_t code, uint64_t shared);
   bool ReadOptimised(uint64_t code, uint64_t shared);
   bool ReadScript(uint64_t shared, ScriptNote* note, bool* announce);
+  enum class Text : uint8_t { kBroken, kNone, kUnread, kRead };
+  Text ReadText(uint64_t object, int32_t limit, std::string_view* text) const;
 
   bool BytecodeOf(uint64_t shared, uint64_t* bytecode) const;
   bool BytecodeFrom(uint64_t object, uint64_t* bytecode, int depth) const;

@@ -35,6 +35,8 @@ constexpr Layout kCommon = {
     .script_column_offset = 32,
     .script_line_ends = 56,
     .script_id = 64,
+    .script_name = 16,
+    .script_source_url = 112,
     .script_map_url = 120,
     .string_length = 12,
     .string_data = 16,
@@ -154,6 +156,7 @@ void ReadSymbols(Layout* l) {
                                  "v8dbg_class_SharedFunctionInfo__script_or_debug_info__HeapObject"});
   FromSymbol(&l->bytecode_length, {"v8dbg_class_BytecodeArray__length__SMI"});
   FromSymbol(&l->bytecode_data, {"v8dbg_class_BytecodeArray__data__uintptr_t"});
+  FromSymbol(&l->script_name, {"v8dbg_class_Script__name__Object"});
   FromSymbol(&l->script_line_ends, {"v8dbg_class_Script__line_ends__Object"});
   FromSymbol(&l->string_length, {"v8dbg_class_String__length__int32_t"});
   FromSymbol(&l->string_data, {"v8dbg_class_SeqOneByteString__chars__char"});

@@ -46,6 +46,8 @@ struct Layout {
   uint32_t script_column_offset;
   uint32_t script_line_ends;
   uint32_t script_id;
+  uint32_t script_name;
+  uint32_t script_source_url;
   uint32_t script_map_url;
   // String (flat, one byte a character)
   uint32_t string_length;
