@@ -83,6 +83,10 @@ struct JitCodeEvent {
       size_t len;
     } name;
     uintptr_t new_code_start;
+    struct {
+      size_t offset;  // into the code
+      size_t pos;     // wasm: into the function's body
+    } line_info;
     uint64_t room[3];
   };
   Isolate* isolate;

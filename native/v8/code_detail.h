@@ -18,7 +18,7 @@
 
 namespace strobe::v8 {
 
-enum class DetailKind : uint8_t { kNone = 0, kBytecode = 1, kBaseline = 2, kOptimised = 3 };
+enum class DetailKind : uint8_t { kNone = 0, kBytecode = 1, kBaseline = 2, kOptimised = 3, kWasm = 4 };
 
 // Where the source map of a script is.
 enum class MapKind : uint8_t {

@@ -40,8 +40,8 @@ const IsolateSlot* FindSlot(v8api::Isolate* isolate) {
 }
 
 void OnJitCodeEvent(const v8api::JitCodeEvent* event) {
-  // Line information comes one event a position, and only of some tiers; positions are read from the heap instead.
-  if (event->type > v8api::JitCodeEvent::kRemoved) return;
+  // JavaScript's line information is read from the heap: as events it comes one a position, and only of some tiers.
+  if (event->type > v8api::JitCodeEvent::kRemoved && event->code_type != v8api::JitCodeEvent::kWasmCode) return;
   const IsolateSlot* slot = FindSlot(event->isolate);
   if (slot == nullptr) return;
   CodeEventQueue* queue = slot->queue.load(std::memory_order_acquire);
@@ -116,8 +116,26 @@ void CodeEventQueue::Push(const CodeEvent& event) {
   PushLocked(event);
 }
 
+void CodeEventQueue::TakeWasmPositions(const v8api::JitCodeEvent& event) {
+  switch (event.type) {
+    case v8api::JitCodeEvent::kStartLineInfo:
+      wasm_positions_.Begin();
+      break;
+    case v8api::JitCodeEvent::kAddLinePosInfo:
+      wasm_positions_.Add(event.line_info.offset, event.line_info.pos);
+      break;
+    default:
+      wasm_positions_.End(event.code_start);
+      break;
+  }
+}
+
 void CodeEventQueue::PushFromV8(const v8api::JitCodeEvent& event, bool own_thread) {
   const Writing writing(this);
+  if (event.type > v8api::JitCodeEvent::kRemoved) {
+    TakeWasmPositions(event);
+    return;
+  }
   CodeEvent ours;
   ours.code_type = static_cast<uint8_t>(event.code_type);
   ours.start = event.code_start;
@@ -126,7 +144,9 @@ void CodeEventQueue::PushFromV8(const v8api::JitCodeEvent& event, bool own_threa
       ours.type = CodeEvent::Type::kAdded;
       ours.length_or_new_start = event.code_len;
       ours.name = std::string_view(event.name.str, event.name.len < kMaxNameBytes ? event.name.len : kMaxNameBytes);
+      if (event.code_type == v8api::JitCodeEvent::kWasmCode) ours.detail = wasm_positions_.Of(event.code_start);
       if (reader_ == nullptr || !own_thread) break;
+      if (!ours.detail.empty()) break;
       ScriptNote note;
       bool announce = false;
       ours.detail = reader_->Read(event, &note, &announce);

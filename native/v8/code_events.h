@@ -20,6 +20,7 @@
 
 #include "v8/api.h"
 #include "v8/code_reader.h"
+#include "v8/wasm_positions.h"
 
 namespace strobe::v8 {
 
@@ -75,6 +76,7 @@ class CodeEventQueue {
 
   class Writing;
   void PushLocked(const CodeEvent& event);
+  void TakeWasmPositions(const v8api::JitCodeEvent& event);
   bool Append(const CodeEvent& event);
 
   std::atomic_flag writing_ = ATOMIC_FLAG_INIT;
@@ -83,6 +85,7 @@ class CodeEventQueue {
   uint32_t chunks_ = 0;                 // writer
   uint64_t calls_ = 0;                  // writer
   std::unique_ptr<CodeReader> reader_;  // writer
+  WasmPositions wasm_positions_;        // writer
   std::atomic<uint64_t> published_{0};
   Chunk* head_ = nullptr;  // reader
   uint32_t read_offset_ = 0;

@@ -84,16 +84,24 @@ size_t FindBorder(std::string_view text) {
   return best != std::string_view::npos ? best : text.rfind(' ');
 }
 
-// "JS:name-0-liftoff", "JS:name-0-turbofan" -> "name".
+// "JS:name-0-liftoff", "JS:name-0-turbofan" -> "name-0": the function and its index in the module.
 std::string_view WasmFunction(std::string_view text) {
   if (StartsWith(text, "JS:")) text.remove_prefix(3);
   for (const std::string_view tier : {std::string_view("-liftoff"), std::string_view("-turbofan")}) {
-    if (text.size() <= tier.size() || text.substr(text.size() - tier.size()) != tier) continue;
-    std::string_view name = text.substr(0, text.size() - tier.size());
-    while (!name.empty() && name.back() >= '0' && name.back() <= '9') name.remove_suffix(1);
-    if (!name.empty() && name.back() == '-') return name.substr(0, name.size() - 1);
+    if (text.size() > tier.size() && text.substr(text.size() - tier.size()) == tier) return text.substr(0, text.size() - tier.size());
   }
   return text;
+}
+
+// "name-0" -> name "name", file "wasm-function[0]", as developer tools call it; V8 does not say which module.
+void ParseWasm(std::string_view text, CodeName* out) {
+  std::string_view name = text;
+  while (!name.empty() && name.back() >= '0' && name.back() <= '9') name.remove_suffix(1);
+  out->name = text;
+  if (name.empty() || name.size() == text.size() || name.back() != '-') return;
+  out->file = "wasm-function[" + std::string(text.substr(name.size())) + "]";
+  out->name = name.substr(0, name.size() - 1);
+  if (out->name.empty()) out->name = out->file;
 }
 
 }  // namespace
@@ -126,6 +134,10 @@ CodeName ParseCodeName(const CodeIdentity& identity) {
     const size_t flags = rest.rfind("' flags: '");
     out.name = "RegExp: ";
     out.name += rest.substr(0, flags);
+    return out;
+  }
+  if (identity.kind == FunctionKind::kWasm) {
+    ParseWasm(rest, &out);
     return out;
   }
   if (identity.kind != FunctionKind::kJs && identity.kind != FunctionKind::kScript) {

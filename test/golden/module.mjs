@@ -5,24 +5,32 @@ export function spin(n) {
   return sink;
 }
 
-// (func $hot (export "hot") (param $n i32) (result i32) (local $s i32)
+// (func $hot (param $n i32) (result i32) (local $s i32)
 //   (loop $again
 //     local.get $s  i32.const 31  i32.mul  local.get $n  i32.add  local.set $s
 //     local.get $n  i32.const 1  i32.sub  local.tee $n  br_if $again)
 //   local.get $s)
-// with a name section: module "golden", function 0 "hot".
-const BYTES = [
-  [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-  [0x01, 0x06, 0x01, 0x60, 0x01, 0x7f, 0x01, 0x7f],
-  [0x03, 0x02, 0x01, 0x00],
-  [0x07, 0x07, 0x01, 0x03, 0x68, 0x6f, 0x74, 0x00, 0x00],
-  [0x0a, 0x1e, 0x01, 0x1c, 0x01, 0x01, 0x7f, 0x03, 0x40],
+// (func $outer (export "outer") (param $n i32) (result i32)  local.get $n  call $hot)
+// with a name section: module "golden", functions "hot" and "outer".
+const text = (string) => [string.length, ...Buffer.from(string)];
+const section = (id, bytes) => [id, bytes.length, ...bytes];
+const body = (bytes) => [bytes.length, ...bytes];
+const HOT = [
+  [0x01, 0x01, 0x7f, 0x03, 0x40],
   [0x20, 0x01, 0x41, 0x1f, 0x6c, 0x20, 0x00, 0x6a, 0x21, 0x01],
   [0x20, 0x00, 0x41, 0x01, 0x6b, 0x22, 0x00, 0x0d, 0x00, 0x0b],
   [0x20, 0x01, 0x0b],
-  [0x00, 0x16, 0x04, 0x6e, 0x61, 0x6d, 0x65, 0x00, 0x07, 0x06, 0x67, 0x6f, 0x6c, 0x64, 0x65, 0x6e],
-  [0x01, 0x06, 0x01, 0x00, 0x03, 0x68, 0x6f, 0x74],
-];
-const { exports: wasm } = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(BYTES.flat())));
+].flat();
+const OUTER = [0x00, 0x20, 0x00, 0x10, 0x00, 0x0b];
+const NAMES = [...section(0, text('golden')), ...section(1, [2, 0, ...text('hot'), 1, ...text('outer')])];
+const BYTES = [
+  [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+  section(1, [1, 0x60, 1, 0x7f, 1, 0x7f]),
+  section(3, [2, 0, 0]),
+  section(7, [1, ...text('outer'), 0, 1]),
+  section(10, [2, ...body(HOT), ...body(OUTER)]),
+  section(0, [...text('name'), ...NAMES]),
+].flat();
+const { exports: wasm } = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(BYTES)));
 
-export const wasmCase = () => wasm.hot(10_000);
+export const wasmCase = () => wasm.outer(10_000);
