@@ -132,6 +132,11 @@ Napi::Value Disarm(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value StepAside(const Napi::CallbackInfo& info) {
+  Profiler::Get().StepAside();
+  return info.Env().Undefined();
+}
+
 Napi::Value PendingSignal(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), lifecycle::PendingSignal()); }
 
 Napi::Value AttachEncoder(const Napi::CallbackInfo& info) {
@@ -331,6 +336,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("nameThread", Napi::Function::New(env, NameThread));
   exports.Set("setFrequency", Napi::Function::New(env, SetFrequency));
   exports.Set("disarm", Napi::Function::New(env, Disarm));
+  exports.Set("stepAside", Napi::Function::New(env, StepAside));
   exports.Set("pendingSignal", Napi::Function::New(env, PendingSignal));
   exports.Set("attachEncoder", Napi::Function::New(env, AttachEncoder));
   exports.Set("takeSlices", Napi::Function::New(env, TakeSlices));

@@ -1,6 +1,7 @@
 #include "profiler.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -214,7 +215,11 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
                               encoder_wake_('f');
                               return Collector::Delivery::kAsked;
                             },
-                            [this] { DisarmAll(); }, [] { lifecycle::EndByPendingSignal(); }},
+                            [this] {
+                              DisarmAll();
+                              StepAside();
+                            },
+                            [] { lifecycle::EndByPendingSignal(); }},
                            options.exit_timeout_ms);
   if (!sampler_.Start(options.frequency_hz)) {
     *error = "no further thread can be made (a limit on threads or memory)";
@@ -247,6 +252,19 @@ void Profiler::DisarmAll() {
 void Profiler::Disarm() {
   DisarmAll();
   sampler_.Stop();
+}
+
+void Profiler::StepAside() {
+  // No lock, as DisarmAll: called on the collector's thread too.
+  constexpr int kLowest = 19;
+  const int32_t own = CurrentTid();
+  for (uint32_t i = 0; i < capture::kMaxThreads; i++) {
+    const capture::ThreadState* state = capture::g_thread_table[i].load(std::memory_order_acquire);
+    if (state == nullptr) break;
+    const int32_t tid = state->tid.load();
+    // Linux: the priority of one thread. Lowering it needs no privilege; raising our own again would.
+    if (tid != 0 && tid != own) setpriority(PRIO_PROCESS, static_cast<id_t>(tid), kLowest);
+  }
 }
 
 bool Profiler::Stop() {

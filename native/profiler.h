@@ -60,6 +60,9 @@ class Profiler {
   void ThreadEnds();
   void SetFrequency(double hz);
   void Disarm();
+  // The process is about to end, and waits for the last profile: the other sampled threads, which may compute on, get the lowest priority,
+  // so that ours, which run at a lower one than the application's, get there.
+  void StepAside();
   bool running();
 
   // The encoder's side. `wake(reason)` is called on the collector's thread: 's' a slice waits, 'f' flush everything, the process is about

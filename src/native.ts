@@ -170,6 +170,8 @@ export interface NativeAddon {
   setFrequency(frequencyHz: number): void;
   /** Stops signals and timers at once and for good until the next start; what is in the rings stays. For the exit listener. */
   disarm(): void;
+  /** For the exit listener, before it waits: the other sampled threads, which may compute on, get the lowest priority until the process is gone. */
+  stepAside(): void;
   /** A signal that would have ended the process waits for the flush: its number, or 0. */
   pendingSignal(): number;
   /** Encoder only: marks the calling thread as ours (kind 'strobe'; never sampled) and calls `wake` on its loop when slices wait. */

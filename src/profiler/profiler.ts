@@ -217,6 +217,8 @@ class RunningProfiler implements Profiler {
     Atomics.store(this.#counters, COUNTER.ending, 1);
     if (this.#encoderAlive) {
       if (!asked) this.#tell({ type: 'finish' });
+      // Workers compute on while this thread waits, at a higher priority than the encoder's. When a Worker's own exit is waited for, the others go on living.
+      if (isMainThread) this.#native.stepAside();
       const seconds = this.#options.exitTimeoutSeconds;
       if (Atomics.wait(this.#counters, COUNTER.finished, 0, seconds * 1000) === 'timed-out') {
         sayAtExit(`the last profile was not delivered within exitTimeoutSeconds (${seconds})`);
