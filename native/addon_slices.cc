@@ -59,6 +59,7 @@ Napi::Object SliceToObject(Napi::Env env, const stack::Slice& slice) {
   totals.Set("truncated", static_cast<double>(slice.totals.truncated));
   totals.Set("frames", static_cast<double>(slice.totals.frames));
   totals.Set("unresolvedFrames", static_cast<double>(slice.totals.unresolved_frames));
+  totals.Set("mended", static_cast<double>(slice.totals.mended));
   out.Set("totals", totals);
   return out;
 }

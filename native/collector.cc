@@ -309,6 +309,7 @@ void Collector::Resolve(SampledThread* thread, const capture::SampleRecord& reco
   const uint32_t frame_count = (record.flags & capture::kWalked) != 0 ? record.frame_count / capture::kWordsAFrame : record.frame_count;
   totals.frames += frame_count;
   totals.unresolved_frames += counts.unresolved;
+  totals.mended += counts.mended;
   Bump(&counters_.samples, 1);
   Bump(&counters_.truncated, truncated ? 1 : 0);
   Bump(&counters_.frames, frame_count);

@@ -17,6 +17,8 @@ namespace {
 constexpr size_t kMaxNativeAddresses = 4096;
 // A frame is made within the first instructions of a function (TurboFan checks for deoptimisation before it: 14 bytes).
 constexpr uint64_t kPrologueBytes = 64;
+// The builtin that makes the frame of Sparkplug code.
+constexpr const char* kBaselinePrologue = "BaselineOutOfLinePrologue";
 constexpr bool kReturnsInLr = capture::kReturnAtEntry == capture::ReturnAddress::kInLr;
 
 }  // namespace
@@ -155,12 +157,14 @@ bool Resolver::ResolveInterpreted(ThreadCode* code, const capture::LeafContext& 
 }
 
 // With pc where a function has no frame yet, or none any more, fp is its caller's, and V8's first frame is the caller's caller.
-void Resolver::InsertCaller(ThreadCode* code, const capture::SampleRecord& record, uint64_t offset, uint64_t first_frame, Counts* counts) {
+void Resolver::InsertCaller(ThreadCode* code, const capture::SampleRecord& record, const Entry& own, uint64_t offset, uint64_t first_frame,
+                            Counts* counts) {
   const capture::LeafContext& leaf = record.leaf;
   auto where = capture::ReturnAddressAt(leaf.code, leaf.code_length);
-  if (where == capture::ReturnAddress::kInFrame && offset < kPrologueBytes &&
-      capture::FindFrameSetup(leaf.code, leaf.code_length) != capture::kNoFrameSetup) {
-    where = capture::kReturnAtEntry;
+  if (where == capture::ReturnAddress::kInFrame && offset < kPrologueBytes) {
+    const bool makes_one = capture::FindFrameSetup(leaf.code, leaf.code_length) != capture::kNoFrameSetup;
+    const bool sparkplug = own.facts && own.facts->kind == v8::DetailKind::kBaseline;
+    if (makes_one || (sparkplug && capture::BeforeBaselinePrologue(leaf.code, leaf.code_length))) where = capture::kReturnAtEntry;
   }
   uint64_t caller = 0;
   switch (where) {
@@ -208,7 +212,13 @@ bool Resolver::ResolveLeaf(ThreadCode* code, const capture::SampleRecord& record
   }
   Expand(code, *entry, start, record.pc, false);
   if ((record.flags & capture::kFromCaller) != 0) return false;
-  InsertCaller(code, record, record.pc - start, first_frame, counts);
+  if (!kReturnsInLr && entry->function->rest() == kBaselinePrologue &&
+      capture::InBaselinePrologueX64(record.leaf.code, record.leaf.code_length)) {
+    PushCaller(code, record.leaf, record.leaf.stack[0], first_frame, counts);
+    PushCaller(code, record.leaf, record.leaf.stack[1], first_frame, counts);
+    return false;
+  }
+  InsertCaller(code, record, *entry, record.pc - start, first_frame, counts);
   // A stub (an operator of Sparkplug's, an inline cache) does its fast path without any frame: fp is that of the function that called it,
   // which V8 takes for the stub's own and leaves out. The frames of functions have a context below fp, those of stubs a small number.
   if (counts->mended == 0 && entry->function->role() == v8::FrameRole::kSkipped && v8::IsHeapObject(record.leaf.frame_marker)) {
@@ -223,6 +233,18 @@ const Resolver::Entry* Resolver::FindInterpreted(ThreadCode* code, uint64_t byte
   *address = bytecode + (offset >> 32);
   const Entry* entry = code->map.Find(*address, start);
   return entry != nullptr && entry->bytecode && bytecode == *start - code->bytecode_header + v8::kHeapTag ? entry : nullptr;
+}
+
+// The return address that V8's answer for the caller begins behind. Where it leads into the interpreter, V8 answers for the interpreter's
+// caller: the frame at fp is the function that is missing. How many of V8's frames are done.
+uint32_t Resolver::ResolveReturn(ThreadCode* code, const capture::LeafContext& leaf, uint64_t address, uint64_t next_frame) {
+  uint64_t start = 0;
+  const Entry* entry = Find(code, address - 1, &start);
+  if (entry == nullptr || entry->bytecode || entry->function->role() == v8::FrameRole::kShown) return 0;
+  uint64_t interpreted = 0;
+  entry = FindInterpreted(code, leaf.frame_bytecode, leaf.frame_offset, &start, &interpreted);
+  if (entry != nullptr && interpreted != next_frame) Expand(code, *entry, start, interpreted, false);
+  return 1;
 }
 
 void Resolver::ResolveWalked(ThreadCode* code, const uint64_t* words, uint32_t count) {
@@ -253,6 +275,9 @@ const std::vector<stack::Frame>& Resolver::Resolve(ThreadCode* code, const captu
     // GetStackSample starts at the caller when the interrupted pc is in compiled code: the pc itself is the leaf then. In native code it
     // resolves to nothing, in a bytecode handler or another piece of machinery to something skipped: the first frame is the leaf.
     if (ResolveLeaf(code, record, record.frame_count != 0 ? frames[0] : 0, counts)) next = 1;
+  }
+  if ((record.flags & capture::kFromCaller) != 0 && record.frame_count > 1 && next == 0) {
+    next = ResolveReturn(code, record.leaf, frames[0], frames[1]);
   }
   if ((record.flags & capture::kWalked) != 0) {
     ResolveWalked(code, frames, record.frame_count / capture::kWordsAFrame);

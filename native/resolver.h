@@ -58,11 +58,13 @@ class Resolver {
   const Entry* Find(ThreadCode* code, uint64_t address, uint64_t* start);
   bool ResolveFrame(ThreadCode* code, uint64_t address);
   bool ResolveLeaf(ThreadCode* code, const capture::SampleRecord& record, uint64_t first_frame, Counts* counts);
+  uint32_t ResolveReturn(ThreadCode* code, const capture::LeafContext& leaf, uint64_t address, uint64_t next_frame);
   void ResolveWalked(ThreadCode* code, const uint64_t* words, uint32_t count);
   const Entry* FindInterpreted(ThreadCode* code, uint64_t bytecode, uint64_t offset, uint64_t* start, uint64_t* address);
   bool ResolveInterpreted(ThreadCode* code, const capture::LeafContext& leaf, uint64_t first_frame);
   void PushCaller(ThreadCode* code, const capture::LeafContext& leaf, uint64_t caller, uint64_t first_frame, Counts* counts);
-  void InsertCaller(ThreadCode* code, const capture::SampleRecord& record, uint64_t offset, uint64_t first_frame, Counts* counts);
+  void InsertCaller(ThreadCode* code, const capture::SampleRecord& record, const Entry& own, uint64_t offset, uint64_t first_frame,
+                    Counts* counts);
   void Expand(ThreadCode* code, const Entry& entry, uint64_t start, uint64_t address, bool is_return);
   bool IsNativeCode(uint64_t address);
 

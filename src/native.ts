@@ -75,6 +75,8 @@ export interface SliceTotals {
   truncated: number;
   frames: number;
   unresolvedFrames: number;
+  /** Samples whose caller V8 had lost and that got it back. */
+  mended: number;
 }
 
 /** What each part of `start` cost the calling thread, nanoseconds. */

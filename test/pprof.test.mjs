@@ -361,7 +361,7 @@ test('slices merge: equal frames are one, weights are conserved, modes stay apar
   assert.is(profile.period, 20_000_000);
   assert.is(profile.timeNanos, 1_763_812_345_678_500_000n);
   assert.is(profile.durationNanos, 1_321_500_000);
-  assert.equal(profile.comments, ['strobe: samples=12 lost=3 truncated=0 frames=0 unresolved_frames=3']);
+  assert.equal(profile.comments, ['strobe: samples=12 lost=3 truncated=0 frames=0 unresolved_frames=3 mended=0']);
   const { startColumn: _, ...decoded } = decode(encodeGzip(profile), 'x').functions[0];
   assert.is(decoded.name, profile.functions[0].name);
 

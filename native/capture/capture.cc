@@ -45,25 +45,37 @@ void ReadFrameSlots(const ThreadState& state, const Registers& registers, LeafCo
 bool SampleCaller(const ThreadState& state, const Registers& registers, void** frames, uint32_t limit, v8api::SampleInfo* info) {
   const auto vm_state = static_cast<v8api::VmState>(info->vm_state);
   if (info->frames_count != 0 || (vm_state != v8api::VmState::kJs && vm_state != v8api::VmState::kOther)) return false;
-  v8api::RegisterState caller;
-  uint64_t taken = 0;
-  switch (ReturnAddressAt(registers.leaf.code, registers.leaf.code_length)) {
-    case ReturnAddress::kInFrame:
-      return false;
-    case ReturnAddress::kAtSp:
-      caller.pc = reinterpret_cast<void*>(registers.leaf.stack[0]);
-      taken = sizeof(uint64_t);
-      break;
-    case ReturnAddress::kAboveSp:
-      caller.pc = reinterpret_cast<void*>(registers.leaf.stack[1]);
-      taken = 2 * sizeof(uint64_t);
-      break;
-    case ReturnAddress::kInLr:
-      caller.pc = registers.lr;
-      break;
+  const uint64_t sp = reinterpret_cast<uint64_t>(registers.sp);
+  const LeafContext& leaf = registers.leaf;
+  uint64_t caller_pc = 0;
+  uint64_t caller_fp = reinterpret_cast<uint64_t>(registers.fp);
+  uint64_t words = 0;  // of the stack, that are gone once the function has returned
+  if (registers.sp == registers.fp) {
+    // The frame is whole, nothing is pushed on it yet or any more. V8 takes what lies below sp for out of bounds.
+    caller_pc = leaf.stack[1];
+    caller_fp = leaf.stack[0];
+    words = 2;
+  } else {
+    switch (ReturnAddressAt(leaf.code, leaf.code_length)) {
+      case ReturnAddress::kInFrame:
+        return false;
+      case ReturnAddress::kAtSp:
+        caller_pc = leaf.stack[0];
+        words = 1;
+        break;
+      case ReturnAddress::kAboveSp:
+        caller_pc = leaf.stack[1];
+        words = 2;
+        break;
+      case ReturnAddress::kInLr:
+        caller_pc = leaf.lr;
+        break;
+    }
   }
-  caller.sp = reinterpret_cast<void*>(reinterpret_cast<uint64_t>(registers.sp) + taken);
-  caller.fp = registers.fp;
+  v8api::RegisterState caller;
+  caller.pc = reinterpret_cast<void*>(caller_pc);
+  caller.sp = reinterpret_cast<void*>(sp + words * sizeof(uint64_t));
+  caller.fp = reinterpret_cast<void*>(caller_fp);
   caller.lr = registers.lr;
   state.get_stack_sample(state.isolate, caller, frames + 1, limit - 1, info);
   if (info->frames_count == 0) return false;
@@ -113,6 +125,7 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, bool runna
       gc_type = state->gc_type;
       code_events = gc_since;
       info.frames_count = state->gc_frame_count;
+      if (state->gc_walked) flags |= kWalked;
       std::memcpy(frames, state->gc_frames, std::min(state->gc_frame_count, limit) * sizeof(void*));
     } else if (info.vm_state == static_cast<uint16_t>(v8api::VmState::kGc) && info.frames_count == 0) {
       const uint32_t walked = WalkFromExitFrame(*state, reinterpret_cast<uint64_t>(registers.sp), reinterpret_cast<WalkedFrame*>(frames),

@@ -1,6 +1,7 @@
 #include "capture/gc_stack.h"
 
 #include "capture/clocks.h"
+#include "capture/js_walk.h"
 
 namespace strobe::capture {
 
@@ -20,6 +21,13 @@ void GcBegins(ThreadState* state, uint32_t gc_type) {
   const uint64_t events = state->code_events->load(std::memory_order_acquire);
   state->get_stack_sample(state->isolate, registers, state->gc_frames, state->max_depth + 1, &info);
   state->gc_frame_count = static_cast<uint32_t>(info.frames_count);
+  state->gc_walked = false;
+  if (info.frames_count == 0) {
+    const uint32_t walked = WalkFromExitFrame(*state, reinterpret_cast<uint64_t>(registers.sp),
+                                              reinterpret_cast<WalkedFrame*>(state->gc_frames), state->max_depth / kWordsAFrame);
+    state->gc_frame_count = walked * kWordsAFrame;
+    state->gc_walked = walked != 0;
+  }
   state->gc_type = gc_type;
   state->gc_since.store(events, std::memory_order_release);
   state->gc_ns.store(state->gc_ns.load(std::memory_order_relaxed) + ThreadCpuNowNs() - start, std::memory_order_relaxed);

@@ -17,6 +17,7 @@
 
 #include "capture/capture.h"
 #include "capture/handler.h"
+#include "capture/no_frame.h"
 
 namespace strobe::capture {
 
@@ -107,6 +108,9 @@ Registers FromContext(const ucontext_t* context) {
   // The thread's own stack from sp on is mapped: this handler may run on it.
   memcpy(registers.leaf.stack, registers.sp, sizeof registers.leaf.stack);
   CopyCode(registers.pc, &registers.leaf);
+  // REG_R8 to REG_R15 are numbered in a row.
+  const uint32_t held = ReturnRegisterX64(registers.leaf.code, registers.leaf.code_length);
+  if (held != 0) registers.leaf.lr = static_cast<uint64_t>(g[REG_R8 + static_cast<int>(held) - 8]);
   // kInterpreterBytecodeArrayRegister, kInterpreterBytecodeOffsetRegister (V8 register-x64.h).
   registers.leaf.interpreter_bytecode = static_cast<uint64_t>(g[REG_R12]);
   registers.leaf.interpreter_offset = static_cast<uint64_t>(g[REG_R9]);

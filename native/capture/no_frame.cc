@@ -14,30 +14,34 @@ constexpr uint8_t kPushRbp = 0x55;
 constexpr uint8_t kMovRbpRsp[3] = {0x48, 0x89, 0xe5};
 constexpr uint8_t kRet = 0xc3;
 constexpr uint8_t kRetImmediate = 0xc2;
-constexpr uint8_t kPopR10[2] = {0x41, 0x5a};
 
 bool Matches(const uint8_t* code, size_t length, const uint8_t* bytes, size_t count) {
   return length >= count && std::memcmp(code, bytes, count) == 0;
 }
 
-// lea rsp,[rsp+reg*8]. Followed by push r10; both stand behind pop r10 and are reached only when the walk began before it.
-bool DropsArguments(const uint8_t* code, size_t length) {
-  return length >= 4 && (code[0] & 0xf8) == 0x48 && code[1] == 0x8d && code[2] == 0x24;
+// The way out with a variable number of arguments keeps the return address in one of r8 to r11:
+//   41 58+r pop r, 48/4a 8d 24 xx lea rsp,[rsp+r'*8], 41 50+r push r, c3 ret
+bool IsPop(const uint8_t* code, size_t length) { return length >= 2 && code[0] == 0x41 && (code[1] & 0xfc) == 0x58; }
+bool IsPush(const uint8_t* code, size_t length) { return length >= 2 && code[0] == 0x41 && (code[1] & 0xfc) == 0x50; }
+bool IsLeaRsp(const uint8_t* code, size_t length) {
+  return length >= 4 && (code[0] == 0x48 || code[0] == 0x4a) && code[1] == 0x8d && code[2] == 0x24;
 }
+constexpr size_t kPopBytes = 2;
+constexpr size_t kPushBytes = 2;
+constexpr size_t kLeaBytes = 4;
 
-// Length of an instruction that stands between `pop rbp` and `ret`; 0 when it is none of them.
+// Length of an instruction that stands between `pop rbp` and `ret` and leaves the stack alone; 0 when it is none of them.
 size_t EpilogueInstruction(const uint8_t* code, size_t length) {
   if (length < 2) return 0;
   // jcc rel8, jcc rel32
   if ((code[0] & 0xf0) == 0x70) return 2;
   if (code[0] == 0x0f && (code[1] & 0xf0) == 0x80) return 6;
-  if (std::memcmp(code, kPopR10, 2) == 0) return 2;
   if (length < 4 || (code[0] & 0xf8) != 0x48) return 0;
   // cmp reg,imm8 / imm32; cmp reg,reg
   if (code[1] == 0x83 && (code[2] & 0xf8) == 0xf8) return 4;
   if (code[1] == 0x81 && (code[2] & 0xf8) == 0xf8) return 7;
   if ((code[1] == 0x39 || code[1] == 0x3b) && code[2] >= 0xc0) return 3;
-  return DropsArguments(code, length) ? 4 : 0;
+  return 0;
 }
 
 constexpr uint32_t kArmRet = 0xd65f03c0;
@@ -64,20 +68,65 @@ bool MakesFrame(uint32_t word) { return (word & 0xffc003ff) == 0x910003fd; }
 ReturnAddress ReturnAddressX64(const uint8_t* code, size_t length) {
   if (length >= 4 && code[0] == kPushRbp && Matches(code + 1, length - 1, kMovRbpRsp, 3)) return ReturnAddress::kAtSp;
   if (Matches(code, length, kMovRbpRsp, 3)) return ReturnAddress::kAboveSp;
+  if (ReturnRegisterX64(code, length) != 0) return ReturnAddress::kInLr;
   size_t at = 0;
-  bool popped = false;  // the return address is in r10 for two instructions; only when pc stood before that is it at sp
   for (int i = 0; i < kEpilogueInstructions && at < length; i++) {
-    if (code[at] == kRet || (code[at] == kRetImmediate && length - at >= 3)) return ReturnAddress::kAtSp;
-    if (popped && length - at >= 2 && code[at] == 0x41 && code[at + 1] == 0x52) {
-      at += 2;
-      continue;
+    const uint8_t* here = code + at;
+    const size_t left = length - at;
+    if (here[0] == kRet || (here[0] == kRetImmediate && left >= 3)) return ReturnAddress::kAtSp;
+    if (IsPop(here, left)) {
+      const uint8_t* behind = here + kPopBytes;
+      return ReturnRegisterX64(behind, left - kPopBytes) == (here[1] & 3) + 8u ? ReturnAddress::kAtSp : ReturnAddress::kInFrame;
     }
-    const size_t size = EpilogueInstruction(code + at, length - at);
-    if (size == 0 || (DropsArguments(code + at, length - at) && !popped)) return ReturnAddress::kInFrame;
-    popped |= Matches(code + at, length - at, kPopR10, 2);
+    const size_t size = EpilogueInstruction(here, left);
+    if (size == 0) return ReturnAddress::kInFrame;
     at += size;
   }
   return ReturnAddress::kInFrame;
+}
+
+uint32_t ReturnRegisterX64(const uint8_t* code, size_t length) {
+  if (IsLeaRsp(code, length)) {
+    code += kLeaBytes;
+    length -= kLeaBytes;
+  }
+  if (!IsPush(code, length) || length < kPushBytes + 1 || code[kPushBytes] != kRet) return 0;
+  return (code[1] & 3u) + 8;
+}
+
+bool BeforeBaselinePrologueX64(const uint8_t* code, size_t length) {
+  size_t at = 0;
+  while (at < length) {
+    if (code[at] == 0xe8) return true;  // call BaselineOutOfLinePrologue
+    if (code[at] == 0xbb) {             // mov ebx,imm32
+      at += 5;
+    } else if (length - at >= 2 && code[at] == 0x33 && code[at + 1] == 0xdb) {  // xor ebx,ebx
+      at += 2;
+    } else if (length - at >= 2 && code[at] == 0x49 && code[at + 1] == 0xbc) {  // mov r12,imm64: the bytecode
+      at += 10;
+    } else {
+      return false;
+    }
+  }
+  return false;
+}
+
+bool InBaselinePrologueX64(const uint8_t* code, size_t length) {
+  constexpr uint8_t kPopR11AndSetUp[] = {0x41, 0x5b, kPushRbp, 0x48, 0x89, 0xe5};
+  for (size_t at = 0; at + sizeof kPopR11AndSetUp <= length; at++) {
+    if (std::memcmp(code + at, kPopR11AndSetUp, sizeof kPopR11AndSetUp) == 0) return true;
+  }
+  return false;
+}
+
+bool BeforeBaselinePrologueArm64(const uint8_t* code, size_t length) {
+  constexpr int kInstructions = 8;
+  for (int i = 0; i < kInstructions && length >= 4; i++, code += 4, length -= 4) {
+    const uint32_t word = Word(code);
+    if ((word & 0xfc000000) == 0x94000000) return true;  // bl
+    if (MakesFrame(word) || LoadsFrame(word) || Branches(word)) return false;
+  }
+  return false;
 }
 
 ReturnAddress ReturnAddressArm64(const uint8_t* code, size_t length) {

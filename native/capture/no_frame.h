@@ -21,6 +21,16 @@ enum class ReturnAddress : uint8_t {
 ReturnAddress ReturnAddressX64(const uint8_t* code, size_t length);
 ReturnAddress ReturnAddressArm64(const uint8_t* code, size_t length);
 
+// The number (8 to 11) of the register that holds the return address between its pop and its push in an epilogue; 0 when pc is not there.
+uint32_t ReturnRegisterX64(const uint8_t* code, size_t length);
+
+// Sparkplug makes its frame in a builtin. In front of the call of it, at a function's first instructions:
+bool BeforeBaselinePrologueX64(const uint8_t* code, size_t length);
+bool BeforeBaselinePrologueArm64(const uint8_t* code, size_t length);
+// … and in that builtin (BaselineOutOfLinePrologue) before it takes its return address off: the function's address is at sp, its caller's
+// above it. arm64 keeps its own in lr and the caller's nowhere simple: not looked for.
+bool InBaselinePrologueX64(const uint8_t* code, size_t length);
+
 inline ReturnAddress ReturnAddressAt(const uint8_t* code, size_t length) {
 #if defined(__aarch64__)
   return ReturnAddressArm64(code, length);
@@ -33,6 +43,14 @@ inline ReturnAddress ReturnAddressAt(const uint8_t* code, size_t length) {
 inline constexpr uint32_t kNoFrameSetup = 0xffff;
 uint32_t FindFrameSetupX64(const uint8_t* code, size_t length);
 uint32_t FindFrameSetupArm64(const uint8_t* code, size_t length);
+
+inline bool BeforeBaselinePrologue(const uint8_t* code, size_t length) {
+#if defined(__aarch64__)
+  return BeforeBaselinePrologueArm64(code, length);
+#else
+  return BeforeBaselinePrologueX64(code, length);
+#endif
+}
 
 // At the first instruction of a function, before anything was pushed.
 #if defined(__aarch64__)

@@ -26,8 +26,8 @@ struct SampleLabel {
 // What the collector needs to set a leaf right whose frame was just being made or taken down, and an interpreted leaf's place. Copied as
 // they are, judged later. Zero where they could not be read.
 struct LeafContext {
-  uint64_t stack[2] = {};  // the words at sp and above it
-  uint64_t lr = 0;         // arm64
+  uint64_t stack[2] = {};     // the words at sp and above it
+  uint64_t lr = 0;            // arm64; x64: a return address that an epilogue holds in a register
   uint64_t frame_marker = 0;  // one word below fp: a context in frames of functions, a small number in those of stubs
   // Slots of the frame at fp, when it is an interpreter's: the caller's, while a callee has no frame yet.
   uint64_t frame_bytecode = 0;

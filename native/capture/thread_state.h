@@ -51,6 +51,7 @@ struct ThreadState {
   std::atomic<uint64_t> gc_since{kNoGc};
   uint32_t gc_frame_count = 0;
   uint32_t gc_type = 0;
+  bool gc_walked = false;          // the frames are WalkedFrame (js_walk.h)
   std::atomic<uint64_t> gc_ns{0};  // CPU of taking these stacks, nanoseconds
 
   Ring ring;

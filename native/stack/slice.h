@@ -14,6 +14,7 @@ struct SliceTotals {
   uint64_t truncated = 0;
   uint64_t frames = 0;
   uint64_t unresolved_frames = 0;
+  uint64_t mended = 0;  // samples that got their caller back
 };
 
 // What a sample inside a garbage collection stood in. The order is the one of GC_KINDS in src/native.ts.

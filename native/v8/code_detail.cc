@@ -75,7 +75,7 @@ DetailHeader CodeDetail::header() const {
   DetailHeader header;
   if (bytes_.size() >= sizeof header) std::memcpy(&header, bytes_.data(), sizeof header);
   // Others count by kind.
-  return header.kind <= DetailKind::kOptimised ? header : DetailHeader{};
+  return header.kind <= DetailKind::kWasm ? header : DetailHeader{};
 }
 
 std::vector<uint64_t> CodeDetail::FunctionStarts() const {

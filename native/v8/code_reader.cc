@@ -258,9 +258,7 @@ bool CodeReader::ReadScript(uint64_t shared, ScriptNote* note, bool* announce) {
   std::string_view name_text;
   const Text named = ReadText(name, 1, &name_text);
   if (named == Text::kNone && ReadText(source_url, kMaxSourceUrl, &source_text) == Text::kBroken) return false;
-  uint32_t* announced = &announced_[header_.script_id % kAnnounced];
-  if ((map_text.empty() && source_text.empty()) || *announced == header_.script_id) return true;
-  *announced = header_.script_id;
+  if ((map_text.empty() && source_text.empty()) || announced_[header_.script_id % kAnnounced] == header_.script_id) return true;
   *note = {header_.script_id, map_text, source_text};
   *announce = true;
   return true;

@@ -62,7 +62,14 @@ class Tables {
   #endMs = Number.NEGATIVE_INFINITY;
   #frequencyHz = 0;
   #slices = 0;
-  readonly #totals: SliceTotals = { samples: 0, lost: 0, truncated: 0, frames: 0, unresolvedFrames: 0 };
+  readonly #totals: SliceTotals = {
+    samples: 0,
+    lost: 0,
+    truncated: 0,
+    frames: 0,
+    unresolvedFrames: 0,
+    mended: 0,
+  };
 
   constructor() {
     this.#nodes.intern(NOTHING, NOTHING);
@@ -74,7 +81,7 @@ class Tables {
     // With a rate that changed on the way, the profile says the latest one.
     if (slice.endUnixMs >= this.#endMs) this.#frequencyHz = slice.frequencyHz;
     this.#endMs = Math.max(this.#endMs, slice.endUnixMs);
-    for (const name of Object.keys(this.#totals) as (keyof SliceTotals)[]) this.#totals[name] += slice.totals[name];
+    for (const name of Object.keys(this.#totals) as (keyof SliceTotals)[]) this.#totals[name] += slice.totals[name] ?? 0;
 
     const nodes = this.#foldNodes(slice, mode);
     const threads = slice.threads.map(({ tid, name }) => this.#threads.intern(tid, this.#string(name)));
@@ -103,8 +110,8 @@ class Tables {
       result.timeNanos = BigInt(wholeMs) * BigInt(NANOS_PER_MS) + BigInt(Math.round((this.#startMs - wholeMs) * NANOS_PER_MS));
       result.durationNanos = Math.max(0, Math.round((this.#endMs - this.#startMs) * NANOS_PER_MS));
     }
-    const { samples, lost, truncated, frames, unresolvedFrames } = this.#totals;
-    result.comments = totalsToComments({ samples, lost, truncated, frames, unresolved_frames: unresolvedFrames });
+    const { samples, lost, truncated, frames, unresolvedFrames, mended } = this.#totals;
+    result.comments = totalsToComments({ samples, lost, truncated, frames, unresolved_frames: unresolvedFrames, mended });
 
     const strings = [...this.#strings.keys()];
     for (let id = 0; id < this.#functions.size; id++) {
