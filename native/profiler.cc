@@ -11,7 +11,7 @@
 #include "capture/clocks.h"
 #include "capture/gc_stack.h"
 #include "capture/handler.h"
-#include "capture/stack_high.h"
+#include "capture/own_stack.h"
 #include "lifecycle.h"
 
 namespace strobe {
@@ -115,7 +115,10 @@ SampledThread* Profiler::JoinLocked(const std::string& name, int32_t node_thread
     thread->code.bytecode_sizes = v8::BytecodeSizesOf(layout->v8_major, layout->v8_minor);
     thread->code.bytecode_header = layout->bytecode_data;
   }
-  state->stack_high = capture::StackHigh();
+  const capture::StackBounds stack = capture::OwnStack();
+  state->stack_low = stack.low;
+  state->stack_high = stack.high;
+  state->gc_depth = 0;
   state->gc_since.store(capture::ThreadState::kNoGc);
   state->gc_ns.store(0);
   state->isolate = isolate;

@@ -34,7 +34,7 @@ bool KeepPending(const Registers& registers, bool runnable, const v8api::SampleI
 void ReadFrameSlots(const ThreadState& state, const Registers& registers, LeafContext* leaf) {
   const auto fp = reinterpret_cast<uint64_t>(registers.fp);
   const auto sp = reinterpret_cast<uint64_t>(registers.sp);
-  if ((fp & 7) != 0 || fp < sp || fp > state.stack_high || fp - sp < v8api::kFrameSlotsBelowFp) return;
+  if (!OnOwnStack(state, sp) || (fp & 7) != 0 || fp < sp || fp > state.stack_high || fp - sp < v8api::kFrameSlotsBelowFp) return;
   std::memcpy(&leaf->frame_marker, reinterpret_cast<const void*>(fp - sizeof(uint64_t)), sizeof(uint64_t));
   std::memcpy(&leaf->frame_bytecode, reinterpret_cast<const void*>(fp - v8api::kFrameBytecodeArray), sizeof(uint64_t));
   std::memcpy(&leaf->frame_offset, reinterpret_cast<const void*>(fp - v8api::kFrameBytecodeOffset), sizeof(uint64_t));

@@ -6,11 +6,8 @@
 namespace strobe::capture {
 
 void GcBegins(ThreadState* state, uint32_t gc_type) {
-  // A collection inside another one's callbacks belongs to the outer one's stack.
-  if (state->gc_frames == nullptr || !state->armed.load(std::memory_order_acquire) ||
-      state->gc_since.load(std::memory_order_relaxed) != ThreadState::kNoGc) {
-    return;
-  }
+  // One inside another belongs to the outer one's stack, and ends nothing when it ends.
+  if (state->gc_depth++ != 0 || state->gc_frames == nullptr || !state->armed.load(std::memory_order_acquire)) return;
   const uint64_t start = ThreadCpuNowNs();
   // V8 keeps the way back to JavaScript (the exit frame) itself: these registers only say that this is native code on this stack.
   v8api::RegisterState registers;
@@ -33,6 +30,9 @@ void GcBegins(ThreadState* state, uint32_t gc_type) {
   state->gc_ns.store(state->gc_ns.load(std::memory_order_relaxed) + ThreadCpuNowNs() - start, std::memory_order_relaxed);
 }
 
-void GcEnds(ThreadState* state) { state->gc_since.store(ThreadState::kNoGc, std::memory_order_release); }
+void GcEnds(ThreadState* state) {
+  if (state->gc_depth != 0) state->gc_depth--;
+  if (state->gc_depth == 0) state->gc_since.store(ThreadState::kNoGc, std::memory_order_release);
+}
 
 }  // namespace strobe::capture

@@ -28,7 +28,7 @@ bool InCode(const CodeRanges& code, uint64_t address) {
 
 uint32_t WalkFromExitFrame(const ThreadState& state, uint64_t sp, WalkedFrame* out, uint32_t limit) {
   const uint32_t slot = g_exit_frame_slot.load(std::memory_order_relaxed);
-  if (slot == 0 || state.stack_high == 0) return 0;
+  if (slot == 0 || !OnOwnStack(state, sp)) return 0;
   uint64_t fp = Load(reinterpret_cast<uint64_t>(state.isolate) + slot);
   uint32_t count = 0;
   while (count < limit) {

@@ -26,7 +26,8 @@ struct ThreadState {
   void (*get_stack_sample)(v8api::Isolate*, const v8api::RegisterState&, void**, size_t, v8api::SampleInfo*) = nullptr;
   uint32_t max_depth = 0;
   const std::atomic<uint64_t>* code_events = nullptr;  // how many the isolate has published
-  uint64_t stack_high = 0;                             // end of the thread's stack; 0: not known
+  uint64_t stack_low = 0;                              // of the thread's own stack; both 0: not known
+  uint64_t stack_high = 0;                             // its end
   void** gc_frames = nullptr;                          // room for max_depth + 1 addresses; null: no stacks of collections
   std::atomic<int32_t> tid{0};                         // 0: not registered
 
@@ -49,6 +50,7 @@ struct ThreadState {
   // Events published when the collection that runs now began; kNoGc: none runs. The collector applies no later event before it is over.
   static constexpr uint64_t kNoGc = ~uint64_t{0};
   std::atomic<uint64_t> gc_since{kNoGc};
+  uint32_t gc_depth = 0;  // collections within collections: V8 announces weak callbacks inside the one that found them
   uint32_t gc_frame_count = 0;
   uint32_t gc_type = 0;
   bool gc_walked = false;          // the frames are WalkedFrame (js_walk.h)
@@ -56,6 +58,10 @@ struct ThreadState {
 
   Ring ring;
 };
+
+// Everything from `sp` to the end of the thread's own stack is mapped. False on another stack (WebAssembly's suspendable ones), between
+// which and the thread's own nothing need be.
+inline bool OnOwnStack(const ThreadState& state, uint64_t sp) { return sp >= state.stack_low && sp < state.stack_high; }
 
 inline constexpr uint32_t kMaxThreads = 4096;
 

@@ -5,7 +5,7 @@
 
 #include "capture/clocks.h"
 #include "capture/js_walk.h"
-#include "capture/stack_high.h"
+#include "capture/own_stack.h"
 #include "resolver.h"
 #include "v8/code_events.h"
 
@@ -160,7 +160,7 @@ std::string FindExitFrame(const v8api::Symbols& symbols, v8api::Isolate* isolate
   symbols.get_code_range(isolate, &code, &code_length);
   symbols.get_embedded_code_range(isolate, &blob, &blob_length);
   const capture::CodeRanges ranges{{reinterpret_cast<uint64_t>(code), reinterpret_cast<uint64_t>(blob)}, {code_length, blob_length}};
-  const uint32_t slot = capture::FindExitFrameSlot(isolate, ranges, capture::StackHigh());
+  const uint32_t slot = capture::FindExitFrameSlot(isolate, ranges, capture::OwnStack().high);
   if (slot == 0) return "not found";
   capture::g_exit_frame_slot.store(slot);
   return "passed";
