@@ -220,17 +220,18 @@ bool CodeReader::ReadOptimised(uint64_t code, uint64_t shared) {
     if (Range* range = range_of(call.caller)) range->Add(call.script_offset);
   }
 
-  for (int32_t i = -1; i < inlined; i++) {
+  // The code's own function, then V8's list.
+  for (size_t i = 0; i < ranges_.size(); i++) {
     uint64_t function = shared;
     FunctionHeader header;
-    if (i >= 0) {
+    if (i != 0) {
       uint64_t bytecode = 0;
-      if (!ReadElement(layout_, literals, static_cast<uint32_t>(i), &function)) return false;
+      if (!ReadElement(layout_, literals, static_cast<uint32_t>(i - 1), &function)) return false;
       function &= ~kWeakBit;
       if (!HasType(layout_, function, layout_.type_shared)) return false;
       if (BytecodeOf(function, &bytecode)) header.bytecode_start = bytecode - kHeapTag + layout_.bytecode_data;
     }
-    AddLines(LinesOf(function), ranges_[static_cast<size_t>(i + 1)], &header);
+    AddLines(LinesOf(function), ranges_[i], &header);
     functions_.push_back(header);
   }
   Compose(table, {}, {}, inlinings);
