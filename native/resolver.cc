@@ -208,7 +208,9 @@ bool Resolver::ResolveLeaf(ThreadCode* code, const capture::SampleRecord& record
   // No pc lies in bytecode: the entry is dead, and something native lives there now.
   if (entry == nullptr || entry->bytecode) return false;
   if (entry->function->role() == v8::FrameRole::kHandler) {
-    return ResolveInterpreted(code, record.leaf, first_frame);
+    const bool given = ResolveInterpreted(code, record.leaf, first_frame);
+    // V8's answer for the handler's caller begins in the trampoline: that frame is this one.
+    return given || (!frames_.empty() && (record.flags & capture::kFromCaller) != 0);
   }
   Expand(code, *entry, start, record.pc, false);
   if ((record.flags & capture::kFromCaller) != 0) return false;

@@ -31,9 +31,11 @@ bool KeepPending(const Registers& registers, bool runnable, const v8api::SampleI
 }
 
 // The interpreter's slots of the frame at fp, when they lie in this thread's stack: fp may be anything in code that is not V8's.
-void ReadFrameSlots(const ThreadState& state, const Registers& registers, LeafContext* leaf) {
-  const auto fp = reinterpret_cast<uint64_t>(registers.fp);
+// When the function's own frame is whole but empty (`from_caller` and sp at fp), the caller's are meant.
+void ReadFrameSlots(const ThreadState& state, const Registers& registers, bool from_caller, LeafContext* leaf) {
+  auto fp = reinterpret_cast<uint64_t>(registers.fp);
   const auto sp = reinterpret_cast<uint64_t>(registers.sp);
+  if (from_caller && sp == fp) fp = leaf->stack[0];
   if (!OnOwnStack(state, sp) || (fp & 7) != 0 || fp < sp || fp > state.stack_high || fp - sp < v8api::kFrameSlotsBelowFp) return;
   std::memcpy(&leaf->frame_marker, reinterpret_cast<const void*>(fp - sizeof(uint64_t)), sizeof(uint64_t));
   std::memcpy(&leaf->frame_bytecode, reinterpret_cast<const void*>(fp - v8api::kFrameBytecodeArray), sizeof(uint64_t));
@@ -150,7 +152,7 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, bool runna
       record->unused = 0;
       record->label = SampleLabel{};
       record->leaf = registers.leaf;
-      ReadFrameSlots(*state, registers, &record->leaf);
+      ReadFrameSlots(*state, registers, (flags & kFromCaller) != 0, &record->leaf);
       state->ring.Commit(static_cast<uint32_t>(sizeof(SampleRecord) + count * sizeof(uint64_t)));
       state->last_cpu_ns.store(cpu_start, std::memory_order_relaxed);
       Add(&state->samples, 1);

@@ -112,9 +112,11 @@ bool BeforeBaselinePrologueX64(const uint8_t* code, size_t length) {
 }
 
 bool InBaselinePrologueX64(const uint8_t* code, size_t length) {
-  constexpr uint8_t kPopR11AndSetUp[] = {0x41, 0x5b, kPushRbp, 0x48, 0x89, 0xe5};
-  for (size_t at = 0; at + sizeof kPopR11AndSetUp <= length; at++) {
-    if (std::memcmp(code + at, kPopR11AndSetUp, sizeof kPopR11AndSetUp) == 0) return true;
+  // pop r11 (V8 11: r15), push rbp, mov rbp,rsp
+  for (size_t at = 0; at + 6 <= length; at++) {
+    if (code[at] == 0x41 && (code[at + 1] & 0xf8) == 0x58 && code[at + 2] == kPushRbp &&
+        Matches(code + at + 3, length - at - 3, kMovRbpRsp, 3))
+      return true;
   }
   return false;
 }

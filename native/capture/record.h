@@ -9,7 +9,7 @@
 namespace strobe::capture {
 
 // Enough for the instructions between taking a frame down and returning (x64: 28 bytes; arm64: 10 instructions).
-inline constexpr uint32_t kLeafCodeBytes = 40;
+inline constexpr uint32_t kLeafCodeBytes = 48;
 
 // What the current label says of a sample; integers only, copied raw by the handler. All zero: no label.
 struct SampleLabel {
