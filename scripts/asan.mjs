@@ -11,13 +11,15 @@ import { existsSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { readTotalLine, runCppTests, tally } from '../test/run.mjs';
-import { buildAddon, compilerAccepts, requireDependencies, root, run } from './build-native.mjs';
+import { buildAddon, compilerAccepts, isMain, requireDependencies, root, run } from './build-native.mjs';
 
 /** Parts of the names of the test files that exercise memory handling of the engine most. */
 const QUICK_PARTS = ['native', 'profiler', 'engine', 'worker', 'lifetime', 'probe'];
 
-const ASAN_OPTIONS = 'detect_leaks=0:halt_on_error=1:abort_on_error=1:disable_coredump=1:handle_abort=0';
-const UBSAN_OPTIONS = 'halt_on_error=1:print_stacktrace=1';
+export const ASAN_OPTIONS = 'detect_leaks=0:halt_on_error=1:abort_on_error=1:disable_coredump=1:handle_abort=0';
+export const UBSAN_OPTIONS = 'halt_on_error=1:print_stacktrace=1';
+/** CMake definitions: a finding of either sanitizer ends the process. */
+export const SANITIZED = { STROBE_SANITIZE: 'address', CMAKE_CXX_FLAGS: '-fsanitize=undefined -fno-sanitize-recover=undefined' };
 
 /** The path of one of gcc's libraries, or undefined: gcc prints the bare name for a library that it does not have. */
 function gccLibrary(name) {
@@ -49,12 +51,15 @@ async function main() {
     return results.end();
   }
   process.env.CXX = 'g++';
-  await runCppTests(results, {
-    name: 'c++ unit tests under ASan and UBSan',
-    dir: 'build-asan-test',
-    defines: { STROBE_SANITIZE: 'address', CMAKE_CXX_FLAGS: '-fsanitize=undefined -fno-sanitize-recover=undefined' },
-    env: { ASAN_OPTIONS, UBSAN_OPTIONS },
-  });
+  for (const target of ['strobe_tests', 'strobe_heap_tests']) {
+    await runCppTests(results, {
+      name: `${target} under ASan and UBSan`,
+      dir: 'build-asan-test',
+      target,
+      defines: SANITIZED,
+      env: { ASAN_OPTIONS, UBSAN_OPTIONS },
+    });
+  }
 
   const addon = buildAddon({ out: 'build-asan', defines: { STROBE_SANITIZE: 'address' }, env: { CXX: 'g++' } });
   if (!addon.ok) {
@@ -79,5 +84,7 @@ async function main() {
   return results.end();
 }
 
-requireDependencies('asan');
-process.exitCode = await main();
+if (isMain(import.meta.url)) {
+  requireDependencies('asan');
+  process.exitCode = await main();
+}

@@ -84,13 +84,23 @@ function killGroup(pid) {
   }
 }
 
+/** An interrupt ends the running test process too. */
+export function passInterruptsOn() {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, () => {
+      if (current) killGroup(current.pid);
+      process.kill(process.pid, signal);
+    });
+  }
+}
+
 /** Runs a command in its own process group, at most `limitMs`; nothing of the group survives. Resolves to { status, signal, timedOut, output, seconds }. */
-function runLimited(command, args, { limitMs, env = {} }) {
+export function runLimited(command, args, { limitMs, env = {}, cwd = root }) {
   return new Promise((resolve) => {
     const started = performance.now();
     const chunks = [];
     let timedOut = false;
-    const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     current = child;
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => chunks.push(chunk));
     const limit = setTimeout(() => {
@@ -131,17 +141,15 @@ function judge(end, counts, limitMs) {
   return result;
 }
 
+const HEAP_TESTS = "c++ tests of reading V8's heap";
 const THREAD_SANITIZER = 'c++ ring, capture, code event and collector tests under ThreadSanitizer';
 
-/**
- * Builds the C++ unit tests into `<dir>` with these CMake definitions and runs them; adds one line to `results`.
- * @param filter argument of strobe_tests: only tests whose name contains it
- */
-export async function runCppTests(results, { name, dir, defines = {}, filter = [], env = {} }) {
+/** Builds targets of CMakeLists.txt's tests into `<dir>` with these CMake definitions. Returns { ok, note, log }. */
+export function buildCpp({ dir, targets, defines = {} }) {
   const { missing, advice } = missingTools();
-  if (missing.length > 0) return results.fail(name, `missing: ${missing.join(', ')}; install:\n${advice}`);
+  if (missing.length > 0) return { ok: false, note: `missing: ${missing.join(', ')}; install:\n${advice}`, log: '' };
   if (!existsSync(join(root, 'CMakeLists.txt')))
-    return results.fail(name, 'CMakeLists.txt is missing: run this in a checkout of the repository');
+    return { ok: false, note: 'CMakeLists.txt is missing: run this in a checkout of the repository', log: '' };
   const settings = {
     STROBE_TESTS: 'ON',
     STROBE_ADDON: 'OFF',
@@ -161,10 +169,19 @@ export async function runCppTests(results, { name, dir, defines = {}, filter = [
     rmSync(join(root, dir), { recursive: true, force: true });
     step = configure();
   }
-  if (step.ok) step = run('cmake', ['--build', dir, '--target', 'strobe_tests', '--parallel', '2']);
-  if (!step.ok) return results.fail(name, 'did not build', step.log);
+  if (step.ok) step = run('cmake', ['--build', dir, '--parallel', '2', '--target', ...targets]);
+  return { ok: step.ok, note: step.ok ? '' : 'did not build', log: step.log };
+}
 
-  const binary = join(root, dir, 'strobe_tests');
+/**
+ * Builds C++ unit tests into `<dir>` with these CMake definitions and runs them; adds one line to `results`.
+ * @param target strobe_tests, or strobe_heap_tests: the readers of V8's heap over an arena
+ * @param filter arguments of the program: only tests whose name or file contains one of them
+ */
+export async function runCppTests(results, { name, dir, target = 'strobe_tests', defines = {}, filter = [], env = {} }) {
+  const built = buildCpp({ dir, targets: [target], defines });
+  if (!built.ok) return results.fail(name, built.note, built.log);
+  const binary = join(root, dir, target);
   let end = await runLimited(binary, filter, { limitMs: CPP_LIMIT_MS, env });
   if (end.output.includes('unexpected memory mapping')) {
     // Older ThreadSanitizer runtimes do not start where the kernel randomises addresses widely (vm.mmap_rnd_bits above 28).
@@ -175,6 +192,7 @@ export async function runCppTests(results, { name, dir, defines = {}, filter = [
 
 async function runCpp(results) {
   await runCppTests(results, { name: 'c++ unit tests', dir: 'build-test' });
+  await runCppTests(results, { name: HEAP_TESTS, dir: 'build-test', target: 'strobe_heap_tests' });
   const compiler = cxxCompiler();
   if (compiler !== undefined && !compilerAccepts(compiler, ['-std=c++20', '-fsanitize=thread'])) {
     const reason = `${compiler} cannot link -fsanitize=thread; install libtsan (Debian: part of g++; Fedora: libtsan)`;
@@ -236,11 +254,6 @@ async function main() {
 }
 
 if (isMain(import.meta.url)) {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.once(signal, () => {
-      if (current) killGroup(current.pid);
-      process.kill(process.pid, signal);
-    });
-  }
+  passInterruptsOn();
   process.exitCode = await main();
 }
