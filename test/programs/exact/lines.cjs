@@ -1,17 +1,21 @@
 // Functions of several loops whose lines are known and whose time the program itself measures, between the loops.
 //   node lines.cjs loops|columns SECONDS
-// Says { loops: { name: { function, lines, took } } } for `loops`: each loop's header, body and closing line, and the milliseconds it took;
+// Says { loops: { name: { lines, took } } } for `loops`: each loop's header, body and closing line, and the milliseconds it took;
 // { columns: { name: { line, column, took } } } for `columns`: where V8 itself says that the call stands (an Error's stack).
 
 const { readFileSync, writeFileSync } = require('node:fs');
 
 const loops = {};
+/** The lines of a loop, header and closing line too, stand between the comments `loop NAME` and `end NAME`. */
 const own = readFileSync(__filename, 'utf8').split('\n');
+let inside;
 own.forEach((line, at) => {
-  const name = line.match(/\/\/ loop (\w+)$/)?.[1];
-  if (name === undefined) return;
-  loops[name] ??= { lines: [], took: 0 };
-  loops[name].lines.push(at + 1);
+  const [, edge, name] = line.match(/^ *\/\/ (loop|end) (\w+)$/) ?? [];
+  if (edge === 'loop') {
+    inside = { lines: [], took: 0 };
+    loops[name] = inside;
+  } else if (edge === 'end') inside = undefined;
+  else inside?.lines.push(at + 1);
 });
 
 let from = 0;
@@ -27,25 +31,25 @@ function integers(n) {
   let a = 1;
   let b = 2;
   mark('');
+  // loop intOne
   for (let i = 0; i < n; i++) {
-    // loop intOne
-    a = (a * 31 + i) | 0; // loop intOne
+    a = (a * 31 + i) | 0;
     if (a > 1000) {
-      // loop intOne
-      b ^= a; // loop intOne
+      b ^= a;
     } else {
-      // loop intOne
-      b += i; // loop intOne
-    } // loop intOne
-  } // loop intOne
+      b += i;
+    }
+  }
+  // end intOne
   mark('intOne');
   let i = 0;
+  // loop intTwo
   while (i < 3 * n) {
-    // loop intTwo
-    b = (b * 17) ^ i; // loop intTwo
-    b |= 0; // loop intTwo
-    i++; // loop intTwo
-  } // loop intTwo
+    b = (b * 17) ^ i;
+    b |= 0;
+    i++;
+  }
+  // end intTwo
   mark('intTwo');
   return a + b;
 }
@@ -56,27 +60,27 @@ const names = Array.from({ length: 64 }, (_, i) => ({ id: i, next: (i * 7) % 64,
 function floats(n) {
   let x = 0.5;
   mark('');
+  // loop floatOne
   for (let i = 0; i < 2 * n; i++) {
-    // loop floatOne
-    x = x * 0.999 + table[i & 1023]; // loop floatOne
-  } // loop floatOne
+    x = x * 0.999 + table[i & 1023];
+  }
+  // end floatOne
   mark('floatOne');
+  // loop floatTwo
   for (let i = 0; i < n / 64; i++) {
-    // loop floatTwo
     for (let j = 0; j < 64; j++) {
-      // loop floatTwo
-      table[j] = // loop floatTwo
-        table[j + 64] * 0.5 + // loop floatTwo
-        Math.sqrt(x + j); // loop floatTwo
-    } // loop floatTwo
-  } // loop floatTwo
+      table[j] = table[j + 64] * 0.5 + Math.sqrt(x + j);
+    }
+  }
+  // end floatTwo
   mark('floatTwo');
   let j = 0;
+  // loop floatThree
   do {
-    // loop floatThree
-    x += Math.floor(x / (j + 1)) / 3; // loop floatThree
-    j += 1; // loop floatThree
-  } while (j < n / 2); // loop floatThree
+    x += Math.floor(x / (j + 1)) / 3;
+    j += 1;
+  } while (j < n / 2);
+  // end floatThree
   mark('floatThree');
   return x;
 }
@@ -85,39 +89,38 @@ function objects(n) {
   let at = names[1];
   let sum = 0;
   mark('');
+  // loop objectOne
   for (let i = 0; i < n; i++) {
-    // loop objectOne
-    at = names[at.next]; // loop objectOne
-    sum += at.weight; // loop objectOne
-    at.id = (at.id + 1) & 63; // loop objectOne
-  } // loop objectOne
+    at = names[at.next];
+    sum += at.weight;
+    at.id = (at.id + 1) & 63;
+  }
+  // end objectOne
   mark('objectOne');
+  // loop objectTwo
   for (let i = 0; i < n / 64; i++) {
-    // loop objectTwo
     for (const name of names) {
-      // loop objectTwo
       if (name.id === 7) {
-        // loop objectTwo
-        sum -= name.weight; // loop objectTwo
-      } // loop objectTwo
-    } // loop objectTwo
-  } // loop objectTwo
+        sum -= name.weight;
+      }
+    }
+  }
+  // end objectTwo
   mark('objectTwo');
+  // loop objectThree
   for (let i = 0; i < n; i++) {
-    // loop objectThree
-    switch (
-      i & 3 // loop objectThree
-    ) {
-      case 0: // loop objectThree
-        sum += 1; // loop objectThree
-        break; // loop objectThree
-      case 1: // loop objectThree
-        sum -= 2; // loop objectThree
-        break; // loop objectThree
-      default: // loop objectThree
-        sum += names[i & 63].id; // loop objectThree
-    } // loop objectThree
-  } // loop objectThree
+    switch (i & 3) {
+      case 0:
+        sum += 1;
+        break;
+      case 1:
+        sum -= 2;
+        break;
+      default:
+        sum += names[i & 63].id;
+    }
+  }
+  // end objectThree
   mark('objectThree');
   return sum;
 }
