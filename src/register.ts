@@ -5,6 +5,7 @@
 //   STROBE_FREQUENCY_HZ     1 to 1000, default 100
 //   STROBE_WINDOW_SECONDS   default 30
 //   STROBE_MAX_DEPTH        default 512
+//   STROBE_EXIT_TIMEOUT_SECONDS  how long an ending process waits for the last profile, 0 to 60, default 2
 //   STROBE_SOURCE_MAPS      0: positions stay those of the code that runs; default 1
 //   STROBE_APP_NAME, STROBE_TAGS ("env=prod,version=1.2")
 //   STROBE_FOLLOW_CHILDREN  1: child processes that inherit this preload are profiled too; otherwise the first process of the tree is the only one
@@ -62,6 +63,7 @@ function startHere(isOwner: boolean): void {
     frequencyHz: number('STROBE_FREQUENCY_HZ'),
     windowSeconds: number('STROBE_WINDOW_SECONDS'),
     maxDepth: number('STROBE_MAX_DEPTH'),
+    exitTimeoutSeconds: number('STROBE_EXIT_TIMEOUT_SECONDS'),
     sourceMaps: flag('STROBE_SOURCE_MAPS'),
     appName: process.env.STROBE_APP_NAME,
     tags: runRequest()?.tags ?? tags(),

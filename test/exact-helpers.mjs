@@ -34,6 +34,7 @@ export function stacksOf(profile) {
 }
 
 /**
+ * V8's flags are the encoder's, too: where they make it slow, the program's end waits longer for it.
  * Runs `node [nodeArgs] program args…` under `strobe run`; the program writes what it has to say, as JSON, to the file EXACT_RESULT (stdout is V8's, which traces there).
  * @returns {Promise<{said: any, stacks: ReturnType<typeof stacksOf>, totals: Record<string, number>, samples: number}>}
  */
@@ -42,12 +43,15 @@ export async function profiled(program, { nodeArgs = [], args = [], env = {}, li
   const result = join(out, 'said.json');
   const path = join(ROOT, 'test', 'programs', 'exact', program);
   const command = [process.execPath, ...nodeArgs, path, ...args.map(String)];
-  const { stdout, stderr, code, signal } = await strobe(['run', '--hz', String(hz), '--out', out, '--', ...command], {
-    env: { ...env, EXACT_RESULT: result },
-    limitSeconds,
-    // Some of V8's flags leave files where the program runs.
-    cwd: out,
-  });
+  const { stdout, stderr, code, signal } = await strobe(
+    ['run', '--hz', String(hz), '--exit-timeout', '20', '--out', out, '--', ...command],
+    {
+      env: { ...env, EXACT_RESULT: result },
+      limitSeconds,
+      // Some of V8's flags leave files where the program runs.
+      cwd: out,
+    },
+  );
   assert.is(code, 0, `${nodeArgs.join(' ')} ${program}: ${signal ?? `exit code ${code}`}\n${stdout}\n${stderr}`);
   const profile = decode(readFileSync(join(out, 'cpu.pb.gz')), 'cpu.pb.gz');
   const stacks = stacksOf(profile);

@@ -82,6 +82,7 @@ test('strobe run: a wrong command line is exit code 2 with the option, the limit
     await usage(['run', '--out', out, `--hz=${hz}`, script], '--hz', '1 to 1000', `'${hz}'`, '--help');
   await usage(['run', '--out', out, '--mode', 'gpu', script], '--mode', 'cpu', "'gpu'");
   await usage(['run', '--out', out, '--window', '0', script], '--window', '3600');
+  await usage(['run', '--out', out, '--exit-timeout', '99', script], '--exit-timeout', '60');
   await usage(['run', '--out', out, '--label', 'novalue', script], '--label', 'KEY=VALUE');
   await usage(['run', '--out', out, '--herz', '5', script], "'--herz'");
   await usage(['run', '--out', out], 'no script', 'strobe run app.js');

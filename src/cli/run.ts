@@ -33,6 +33,7 @@ Options
   --hz N                samples per second of CPU, 1 to 1000 (default: 100)
   --mode cpu            what to record (default: cpu)
   --window S            also write a profile every S seconds
+  --exit-timeout S      seconds that the ending program waits for its profile to be written, 0 to 60 (2)
   --no-source-maps      show positions in the code that runs, not in the files it was made from
   --label k=v           a fact about the run, kept in the profile (repeatable)
   --follow-children     profile Node processes that the program starts, too
@@ -52,6 +53,7 @@ const OPTIONS = {
   hz: { type: 'string', default: '100' },
   mode: { type: 'string', default: 'cpu' },
   window: { type: 'string' },
+  'exit-timeout': { type: 'string' },
   'no-source-maps': { type: 'boolean', default: false },
   label: { type: 'string', multiple: true, default: [] as string[] },
   'follow-children': { type: 'boolean', default: false },
@@ -104,6 +106,7 @@ function plan(argv: string[]): Run | 'help' {
   const hz = numberOption('--hz', values.hz, 1, 1000);
   const top = numberOption('--top', values.top, 1, 1000);
   if (values.mode !== 'cpu') throw new UsageError(`--mode must be cpu in this version, got '${values.mode}'`);
+  const exitTimeout = values['exit-timeout'] === undefined ? undefined : numberOption('--exit-timeout', values['exit-timeout'], 0, 60);
   const window = values.window === undefined ? undefined : numberOption('--window', values.window, 1, 3600);
   const labels = values.label.map((text) => keyValue('--label', text));
   const [first, ...args] = program;
@@ -131,6 +134,7 @@ function plan(argv: string[]): Run | 'help' {
   delete env.STROBE_OWNER_PID;
   delete env.STROBE_ENABLED;
   if (values['no-source-maps']) env.STROBE_SOURCE_MAPS = '0';
+  if (exitTimeout !== undefined) env.STROBE_EXIT_TIMEOUT_SECONDS = String(exitTimeout);
   if (window !== undefined) env.STROBE_WINDOW_SECONDS = String(window);
   if (isCommand || values['follow-children']) {
     env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ? `${process.env.NODE_OPTIONS} ` : ''}--require ${quoted(REGISTER)}`;
