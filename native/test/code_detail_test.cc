@@ -27,7 +27,8 @@ std::string At(CodeDetail* detail, uint32_t offset, const BytecodeSizes* sizes =
   if (!detail->Lookup(offset, sizes, &places)) return places.empty() ? "-" : "places without an answer";
   std::string out;
   for (const Place& place : places) {
-    out += (out.empty() ? "" : " ") + std::to_string(place.function) + ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
+    out +=
+        (out.empty() ? "" : " ") + std::to_string(place.function) + ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
   }
   return out;
 }
@@ -43,7 +44,8 @@ DetailParts Optimised() {
   parts.map_kind = MapKind::kUrl;
   parts.script_id = 17;
   parts.functions = {FunctionWithLines(0, 0, {10}), FunctionWithLines(20, 1000, {10, 10}, 0x5000), FunctionWithLines(30, 2000, {}, 0x6000)};
-  parts.positions = PositionBytes({{4, RawPosition(3)}, {8, RawPosition(1012, 0)}, {12, RawPosition(2002, 1), false}, {16, RawPosition(11)}});
+  parts.positions =
+      PositionBytes({{4, RawPosition(3)}, {8, RawPosition(1012, 0)}, {12, RawPosition(2002, 1), false}, {16, RawPosition(11)}});
   // Inlining 0: function 1 (index 0) called at 12; inlining 1: function 2 (index 1) called inside of it at 1021.
   parts.inlinings = InliningBytes({{RawPosition(12), 0}, {RawPosition(1021, 0), 1}});
   return parts;
@@ -87,9 +89,10 @@ TEST(code_detail_bytes_are_filled_exactly) {
   longer.push_back(0);
   CHECK(!ParseDetail(longer, &view));
   // Each length in the headers one off, or huge.
-  const std::vector<size_t> lengths = {offsetof(DetailHeader, functions),          offsetof(DetailHeader, position_bytes),
-                                       offsetof(DetailHeader, offset_table_bytes), offsetof(DetailHeader, bytecode_bytes),
-                                       offsetof(DetailHeader, inlining_bytes),     sizeof(DetailHeader) + offsetof(FunctionHeader, line_bytes)};
+  const std::vector<size_t> lengths = {
+      offsetof(DetailHeader, functions),          offsetof(DetailHeader, position_bytes),
+      offsetof(DetailHeader, offset_table_bytes), offsetof(DetailHeader, bytecode_bytes),
+      offsetof(DetailHeader, inlining_bytes),     sizeof(DetailHeader) + offsetof(FunctionHeader, line_bytes)};
   for (const size_t at : lengths) {
     uint32_t value = 0;
     std::memcpy(&value, bytes.data() + at, sizeof value);

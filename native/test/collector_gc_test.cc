@@ -74,6 +74,10 @@ class Application {
       if (place == from) place = to;
     }
   }
+  void Move(size_t from, size_t to) {
+    AnnounceMove(from, to);
+    Moved(from, to);
+  }
   bool Occupied(size_t place) const { return !names_[place].empty(); }
   size_t CountOccupied() const {
     size_t count = 0;
@@ -161,15 +165,9 @@ TEST(collector_gc_drained_at_every_place) {
       [](Application* app) { app->Sample(); },
       [](Application* app) { app->Begin(); },
       [](Application* app) { app->Sample(); },
-      [](Application* app) {
-        app->AnnounceMove(0, 5);  // f moves away …
-        app->Moved(0, 5);
-      },
+      [](Application* app) { app->Move(0, 5); },  // f moves away …
       [](Application* app) { app->Sample(); },
-      [](Application* app) {
-        app->AnnounceMove(1, 0);  // … and g comes to its place: the stack of the beginning names f there
-        app->Moved(1, 0);
-      },
+      [](Application* app) { app->Move(1, 0); },  // … and g comes to its place: the stack of the beginning names f there
       [](Application* app) { app->Sample(); },
       [](Application* app) { app->End(); },
       [](Application* app) { app->Sample(); },
@@ -177,8 +175,7 @@ TEST(collector_gc_drained_at_every_place) {
       [](Application* app) {
         app->Begin();
         app->Sample();
-        app->AnnounceMove(1, 7);
-        app->Moved(1, 7);
+        app->Move(1, 7);
       },
       [](Application* app) {
         app->Sample();
@@ -240,8 +237,7 @@ TEST(collector_gc_events_wait_while_it_runs) {
   app.Compile(0, "f");
   app.Call({0});
   app.Begin();
-  app.AnnounceMove(0, 1);
-  app.Moved(0, 1);
+  app.Move(0, 1);
   collector.DrainForTest();
   CHECK_EQ(app.thread.events.backlog(), 1);
   app.Sample();

@@ -128,7 +128,8 @@ TEST(no_frame_x64_prologue) {
 
 TEST(no_frame_x64_turbofan_prologue) {
   // mov rbx,[rcx-8]; test byte [rbx+53],1; jne deoptimise; push rbp; mov rbp,rsp.
-  const Code code = {0x48, 0x8b, 0x59, 0xf8, 0xf6, 0x43, 0x35, 0x01, 0x0f, 0x85, 0x12, 0x34, 0x56, 0x07, 0x55, 0x48, 0x89, 0xe5, 0x56, 0x57};
+  const Code code = {0x48, 0x8b, 0x59, 0xf8, 0xf6, 0x43, 0x35, 0x01, 0x0f, 0x85,
+                     0x12, 0x34, 0x56, 0x07, 0x55, 0x48, 0x89, 0xe5, 0x56, 0x57};
   for (const size_t at : {0, 4, 8}) {
     CHECK(X64(code, at) == kInFrame);  // by itself it could be anywhere: the offset in the code decides
     CHECK_EQ(SetupX64(code, at), 15 - at);
@@ -186,19 +187,20 @@ TEST(no_frame_x64_cut_at_every_length) {
 
 // --- arm64 ---
 
-constexpr uint32_t kStpFpLr = 0xa9bf7bfd;   // stp x29,x30,[sp,#-16]!
-constexpr uint32_t kMovFpSp = 0x910003fd;   // mov x29,sp
-constexpr uint32_t kAddFpSp = 0x910043fd;   // add x29,sp,#16
-constexpr uint32_t kMovSpFp = 0x910003bf;   // mov sp,x29
-constexpr uint32_t kLdpFpLr = 0xa8c17bfd;   // ldp x29,x30,[sp],#16
-constexpr uint32_t kLdpAtSp = 0xa9417bfd;   // ldp x29,x30,[sp,#16]
-constexpr uint32_t kAddSp = 0x910083ff;     // add sp,sp,#32
-constexpr uint32_t kCmp = 0xeb03001f;       // cmp x0,x3
-constexpr uint32_t kCsel = 0x9a83a000;      // csel x0,x0,x3,ge
+constexpr uint32_t kStpFpLr = 0xa9bf7bfd;  // stp x29,x30,[sp,#-16]!
+constexpr uint32_t kMovFpSp = 0x910003fd;  // mov x29,sp
+constexpr uint32_t kAddFpSp = 0x910043fd;  // add x29,sp,#16
+constexpr uint32_t kMovSpFp = 0x910003bf;  // mov sp,x29
+constexpr uint32_t kLdpFpLr = 0xa8c17bfd;  // ldp x29,x30,[sp],#16
+constexpr uint32_t kLdpAtSp = 0xa9417bfd;  // ldp x29,x30,[sp,#16]
+constexpr uint32_t kAddSp = 0x910083ff;    // add sp,sp,#32
+constexpr uint32_t kCmp = 0xeb03001f;      // cmp x0,x3
+constexpr uint32_t kCsel = 0x9a83a000;     // csel x0,x0,x3,ge
 constexpr uint32_t kRet = 0xd65f03c0;
 constexpr uint32_t kAddBody = 0x8b010000;   // add x0,x0,x1
 constexpr uint32_t kLdpOther = 0xa9407be0;  // ldp x0,x30,[sp]
-constexpr uint32_t kBranches[] = {0x14000004, 0x94000010, 0xd61f0200, 0xd63f0200, 0x54000040, 0xb4000040, 0x35000040, 0x36080040, 0xb7080040};
+constexpr uint32_t kBranches[] = {0x14000004, 0x94000010, 0xd61f0200, 0xd63f0200, 0x54000040,
+                                  0xb4000040, 0x35000040, 0x36080040, 0xb7080040};
 
 Code Words(const std::vector<uint32_t>& words) {
   Code code;
@@ -280,7 +282,8 @@ TEST(no_frame_arm64_cut_at_every_length) {
 TEST(no_frame_noise) {
   // No answer reads beyond the bytes (AddressSanitizer), and a set-up that is found is there.
   std::mt19937 random(3);
-  constexpr uint8_t kLikely[] = {0x55, 0x48, 0x89, 0xe5, 0x5d, 0xc3, 0xc2, 0x41, 0x5a, 0x52, 0x8d, 0x24, 0x0f, 0x8f, 0x7f, 0x83, 0xf9, 0x81, 0x3b};
+  constexpr uint8_t kLikely[] = {0x55, 0x48, 0x89, 0xe5, 0x5d, 0xc3, 0xc2, 0x41, 0x5a, 0x52,
+                                 0x8d, 0x24, 0x0f, 0x8f, 0x7f, 0x83, 0xf9, 0x81, 0x3b};
   for (int round = 0; round < 100'000; round++) {
     Code code(random() % 41);
     for (uint8_t& byte : code) byte = random() % 4 == 0 ? static_cast<uint8_t>(random()) : kLikely[random() % sizeof kLikely];

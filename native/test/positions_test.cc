@@ -1,4 +1,5 @@
-// Tests of v8/positions.h: V8's tables as its own encoders write them (v8_bytes.h), at the borders of each field, cut short, and in disorder.
+// Tests of v8/positions.h: V8's tables as its own encoders write them (v8_bytes.h), at the borders of each field, cut short, and in
+// disorder.
 #include "v8/positions.h"
 
 #include <limits>
@@ -195,7 +196,8 @@ std::vector<Position> Baseline(const ByteVector& offsets, const ByteVector& byte
 
 TEST(positions_baseline) {
   // Bytecodes at 0 (1 byte), 1 (2), 3 (4), 7 (6), 13 (1).
-  const ByteVector bytecode = {test::kLdaZero, test::kLdaSmi, 1, test::kWide, test::kLdaSmi, 1, 1, test::kExtraWide, test::kLdaSmi, 1, 1, 1, 1, test::kLdaZero};
+  const ByteVector bytecode = {
+      test::kLdaZero, test::kLdaSmi, 1, test::kWide, test::kLdaSmi, 1, 1, test::kExtraWide, test::kLdaSmi, 1, 1, 1, 1, test::kLdaZero};
   const ByteVector offsets = LengthBytes({20, 4, 300, 0, 7, 9});
   const ByteVector table = PositionBytes({{1, RawPosition(100)}, {3, RawPosition(200), false}, {13, RawPosition(50)}});
   for (const auto& [major, minor] : {std::pair(11, 3), std::pair(12, 4), std::pair(13, 6), std::pair(14, 6)}) {

@@ -112,9 +112,8 @@ TEST(resolver_caller_is_not_put_back_twice) {
 TEST(resolver_caller_candidates_that_are_no_code) {
   World world;
   for (const uint64_t word : {uint64_t{0}, uint64_t{1}, ~uint64_t{0}, uint64_t{0x9000}, uint64_t{42} << 32, uint64_t{0x7ffc'0000'1000},
-                              reinterpret_cast<uint64_t>(&v8::ParseCodeName),
-                              uint64_t{0x6004},         // in bytecode: data, nothing returns there
-                              uint64_t{0x2000},         // behind nothing
+                              reinterpret_cast<uint64_t>(&v8::ParseCodeName), uint64_t{0x6004},  // in bytecode: data, nothing returns there
+                              uint64_t{0x2000},                                                  // behind nothing
                               uint64_t{0x3000 + 0x101}}) {
     const std::string stack = world.Resolve(world.InLeaf(word));
     if (!CHECK_EQ(stack, "leaf root")) CHECK_EQ(word, 0);
@@ -180,14 +179,14 @@ TEST(resolver_caller_slots_that_are_no_interpreters) {
   SampleParts sample = world.InLeaf(0x4010);
   for (const auto& [wrong_bytecode, wrong_offset] : std::vector<std::pair<uint64_t, uint64_t>>{
            {0, 0},
-           {bytecode, offset | 1},                              // no Smi
-           {bytecode, world.BytecodeOffset(4)},                 // not shifted
-           {bytecode - 1, offset},                              // no tag
-           {bytecode + 8, offset},                              // another object
-           {bytecode, world.BytecodeOffset(0x20) << 32},        // beyond its end
-           {bytecode, uint64_t{0xffffffff} << 32},              // negative
-           {world.TaggedBytecode(0x2000), offset},              // machine code
-           {0x6000, uint64_t{4} << 32},                         // sums to the right address
+           {bytecode, offset | 1},                        // no Smi
+           {bytecode, world.BytecodeOffset(4)},           // not shifted
+           {bytecode - 1, offset},                        // no tag
+           {bytecode + 8, offset},                        // another object
+           {bytecode, world.BytecodeOffset(0x20) << 32},  // beyond its end
+           {bytecode, uint64_t{0xffffffff} << 32},        // negative
+           {world.TaggedBytecode(0x2000), offset},        // machine code
+           {0x6000, uint64_t{4} << 32},                   // sums to the right address
            {~uint64_t{0}, ~uint64_t{0}},
        }) {
     sample.leaf.frame_bytecode = wrong_bytecode;

@@ -1,5 +1,5 @@
-// Tests of resolver.h: which frames the addresses of one sample stand for: lines and inlined functions, an interpreted leaf's own place, and
-// what frames of V8's and of the walk in collections become. Callers that V8 lost have a file of their own (resolver_caller_test.cc).
+// Tests of resolver.h: which frames the addresses of one sample stand for: lines and inlined functions, an interpreted leaf's own place,
+// and what frames of V8's and of the walk in collections become. Callers that V8 lost have a file of their own (resolver_caller_test.cc).
 #include "resolver.h"
 
 #include <string>

@@ -13,8 +13,9 @@ namespace {
 
 v8::FunctionRef Make(const std::string& text) { return std::make_shared<v8::Function>(text, v8::FunctionKind::kJs, v8::FrameRole::kShown); }
 
-constexpr GcKind kKinds[] = {GcKind::kNone,             GcKind::kScavenge,           GcKind::kMinorMarkSweep,
-                             GcKind::kMarkSweepCompact, GcKind::kIncrementalMarking, GcKind::kWeakCallbacks};
+constexpr GcKind kKinds[] = {
+    GcKind::kNone,         GcKind::kScavenge, GcKind::kMinorMarkSweep, GcKind::kMarkSweepCompact, GcKind::kIncrementalMarking,
+    GcKind::kWeakCallbacks};
 
 TEST(slice_rows_by_kind_of_collection) {
   SliceBuilder builder;

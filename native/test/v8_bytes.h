@@ -134,7 +134,8 @@ inline ByteVector DetailBytes(const DetailParts& parts) {
     append(&with_length, sizeof with_length);
     lines.insert(lines.end(), own.begin(), own.end());
   }
-  for (const ByteVector* part : {static_cast<const ByteVector*>(&lines), &parts.positions, &parts.offset_table, &parts.bytecode, &parts.inlinings}) {
+  for (const ByteVector* part :
+       {static_cast<const ByteVector*>(&lines), &parts.positions, &parts.offset_table, &parts.bytecode, &parts.inlinings}) {
     out.insert(out.end(), part->begin(), part->end());
   }
   return out;

@@ -17,8 +17,8 @@ constexpr uint8_t k11 = 1, k12 = 2, k13 = 4, k14 = 8;  // V8 11.3 (Node 20), 12.
 constexpr uint8_t kAll = k11 | k12 | k13 | k14, kFrom12 = k12 | k13 | k14, kFrom13 = k13 | k14;
 constexpr uint8_t k11To12 = k11 | k12, k11To13 = k11 | k12 | k13, k12To13 = k12 | k13;
 
-// The first four opcodes, on all versions: the prefixes.
-constexpr uint8_t kWide = 0, kExtraWide = 1, kDebugBreakWide = 2, kDebugBreakExtraWide = 3;
+// The first four opcodes, on all versions: the prefixes; 1 is ExtraWide.
+constexpr uint8_t kWide = 0, kDebugBreakWide = 2, kDebugBreakExtraWide = 3;
 
 struct Row {
   const char* name;  // V8's; kept out of the binary, for the reader and for scripts/bytecode-sizes.mjs

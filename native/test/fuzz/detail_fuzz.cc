@@ -41,7 +41,8 @@ std::vector<ByteVector> Seeds() {
     parts = test::DetailParts{};
     parts.position_format = format;
     parts.kind = v8::DetailKind::kOptimised;
-    parts.functions = {test::FunctionWithLines(0, 0, {10}), test::FunctionWithLines(20, 1000, {10, 10}, 0x5000), test::FunctionWithLines(30, 2000)};
+    parts.functions = {test::FunctionWithLines(0, 0, {10}), test::FunctionWithLines(20, 1000, {10, 10}, 0x5000),
+                       test::FunctionWithLines(30, 2000)};
     parts.positions = test::PositionBytes({{4, RawPosition(3)}, {8, RawPosition(1012, 0)}, {12, RawPosition(2002, 1)}}, format);
     parts.inlinings = test::InliningBytes({{RawPosition(12), 0}, {RawPosition(1021, 0), 1}});
     seeds.push_back(Seed(version, parts));

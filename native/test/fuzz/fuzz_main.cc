@@ -78,7 +78,8 @@ void Run(const ByteVector& input) {
 
 class Mutator {
  public:
-  Mutator(const std::vector<ByteVector>& seeds, uint64_t seed, uint64_t number) : seeds_(seeds), random_(seed * 0x9e3779b97f4a7c15u + number) {}
+  Mutator(const std::vector<ByteVector>& seeds, uint64_t seed, uint64_t number)
+      : seeds_(seeds), random_(seed * 0x9e3779b97f4a7c15u + number) {}
 
   ByteVector Make() {
     if (Below(10) == 0) {
@@ -208,8 +209,8 @@ int Main(int argc, char** argv) {
     for (uint64_t i = 0; i < kBatch; i++, g_number++) Run(Mutator(seeds, g_seed, g_number).Make());
   } while (elapsed() < seconds);
   alarm(0);
-  std::printf("%s: %llu inputs in %.1f s, %.0f a second, %zu seeds\n", g_program.c_str(), static_cast<unsigned long long>(g_number), elapsed(),
-              static_cast<double>(g_number) / elapsed(), seeds.size());
+  std::printf("%s: %llu inputs in %.1f s, %.0f a second, %zu seeds\n", g_program.c_str(), static_cast<unsigned long long>(g_number),
+              elapsed(), static_cast<double>(g_number) / elapsed(), seeds.size());
   return 0;
 }
 

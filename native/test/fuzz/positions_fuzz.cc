@@ -60,7 +60,8 @@ void CheckLines(const v8::FunctionHeader& header, const ByteVector& deltas, int3
   FUZZ_CHECK(column == static_cast<uint32_t>(offset) - start + 1 + (index == 0 ? range.column_shift : 0));
 }
 
-ByteVector Seed(v8::PositionFormat format, uint8_t version, const ByteVector& table, const ByteVector& offsets, const ByteVector& bytecode) {
+ByteVector Seed(v8::PositionFormat format, uint8_t version, const ByteVector& table, const ByteVector& offsets,
+                const ByteVector& bytecode) {
   ByteVector seed;
   seed.push_back(static_cast<uint8_t>(static_cast<uint8_t>(format) | version << 1));
   AppendValue(uint32_t{9}, &seed);
@@ -80,7 +81,8 @@ std::vector<ByteVector> Seeds() {
   std::vector<ByteVector> seeds;
   for (const v8::PositionFormat format : {v8::PositionFormat::kZigZag, v8::PositionFormat::kFlags}) {
     for (uint8_t version = 0; version < 4; version++) {
-      const ByteVector table = test::PositionBytes({{0, RawPosition(100)}, {1, RawPosition(90), false}, {3, RawPosition(3000, 2)}, {300, 0}}, format);
+      const ByteVector table =
+          test::PositionBytes({{0, RawPosition(100)}, {1, RawPosition(90), false}, {3, RawPosition(3000, 2)}, {300, 0}}, format);
       const ByteVector bytecode = {test::kLdaZero, test::kLdaSmi, 1, test::kWide, test::kLdaSmi, 1, 1, test::kLdaZero};
       seeds.push_back(Seed(format, version, table, test::LengthBytes({20, 4, 300, 6, 8}), bytecode));
       seeds.push_back(Seed(format, version, table, {}, {}));

@@ -20,7 +20,8 @@ using test::SampleProgram;
 
 constexpr size_t kArenaBytes = 8 * 1024;
 constexpr size_t kNoiseBytes = 2 * 1024;
-constexpr const char* kNames[] = {"JS:~f /a.js:1:1", "JS:^f /a.js:1:1", "JS:+f /a.js:1:1", "JS:*f /a.js:1:1", "JS:o*f", "Script:*", "Builtin:*", "JS:"};
+constexpr const char* kNames[] = {"JS:~f /a.js:1:1", "JS:^f /a.js:1:1", "JS:+f /a.js:1:1", "JS:*f /a.js:1:1",
+                                  "JS:o*f",          "Script:*",        "Builtin:*",       "JS:"};
 
 // Reads one piece of code, and all that may be asked of what was read.
 void Read(FakeHeap* heap, const v8api::JitCodeEvent& event) {
@@ -126,9 +127,10 @@ class Damaged {
 void RunNoise(const v8::Layout& layout, Input input) {
   FakeHeap heap(layout, kNoiseBytes);
   std::vector<uint64_t> maps;
-  for (const uint16_t type : {layout.type_code, layout.type_shared, layout.type_bytecode, layout.type_interpreter_data, layout.type_script,
-                              layout.type_fixed_array, layout.types_bytes[0], layout.types_bytes[1], layout.types_deopt[0], layout.types_deopt[1],
-                              layout.type_one_byte_internalized, FakeHeap::kTwoByteInternalizedType, FakeHeap::kOddballType}) {
+  for (const uint16_t type :
+       {layout.type_code, layout.type_shared, layout.type_bytecode, layout.type_interpreter_data, layout.type_script,
+        layout.type_fixed_array, layout.types_bytes[0], layout.types_bytes[1], layout.types_deopt[0], layout.types_deopt[1],
+        layout.type_one_byte_internalized, FakeHeap::kTwoByteInternalizedType, FakeHeap::kOddballType}) {
     const uint64_t object = heap.Allocate(type, 8);
     FUZZ_CHECK(object != 0);
     maps.push_back(heap.Get(object, 0));

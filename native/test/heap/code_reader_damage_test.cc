@@ -54,8 +54,8 @@ std::string Where(const FakeHeap& heap, uint64_t object, uint64_t word, uint64_t
 }
 
 TEST(code_reader_damage_a_field_is_another_value) {
-  // Every field of every object in turn becomes each of: Smis, a cleared weak reference, two objects of each type, weak and strong. That is a
-  // heap which V8 could have: the reader may refuse it, but must not read beside an object.
+  // Every field of every object in turn becomes each of: Smis, a cleared weak reference, two objects of each type, weak and strong. That is
+  // a heap which V8 could have: the reader may refuse it, but must not read beside an object.
   for (const auto& version : test::kVersions) {
     FakeHeap heap(*TableLayout(version[0], version[1]), 8 * 1024);
     SampleProgram program(&heap);
@@ -126,7 +126,8 @@ TEST(code_reader_damage_lengths) {
       uint32_t field;
       const v8api::JitCodeEvent* event;
     };
-    const uint64_t optimised_positions = heap.Get(heap.Get(program.optimised.start - layout.stream_start + kHeapTag, layout.stream_code), layout.code_positions);
+    const uint64_t optimised_positions =
+        heap.Get(heap.Get(program.optimised.start - layout.stream_start + kHeapTag, layout.stream_code), layout.code_positions);
     const Case cases[] = {
         {"literals", program.literals, layout.array_length, &program.optimised.event},
         {"deoptimisation data", program.deopt_data, layout.array_length, &program.optimised.event},
@@ -135,7 +136,8 @@ TEST(code_reader_damage_lengths) {
     };
     for (const Case& one : cases) {
       const uint64_t before = heap.Get(one.object, one.field);
-      for (const uint64_t value : {FakeHeap::Smi(-1), FakeHeap::Smi(kMaxArrayLength + 1), FakeHeap::Smi(0x7fffffff), program.outer, uint64_t{3}}) {
+      for (const uint64_t value :
+           {FakeHeap::Smi(-1), FakeHeap::Smi(kMaxArrayLength + 1), FakeHeap::Smi(0x7fffffff), program.outer, uint64_t{3}}) {
         heap.Set(one.object, one.field, value);
         Counts counts;
         CHECK(ReadOne(&heap, *one.event, &counts));

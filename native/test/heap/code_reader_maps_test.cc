@@ -36,9 +36,7 @@ struct World {
     if (announce) answer.source = std::string(note.source_url);
     return answer;
   }
-  uint64_t Function(uint64_t script) {
-    return heap.Shared(heap.Bytecode({test::kLdaZero}, heap.Positions({{0, RawPosition(3)}})), script);
-  }
+  uint64_t Function(uint64_t script) { return heap.Shared(heap.Bytecode({test::kLdaZero}, heap.Positions({{0, RawPosition(3)}})), script); }
   // The event of one more function of the script.
   Answer ReadFunction(uint64_t script) {
     const uint64_t shared = Function(script);

@@ -44,7 +44,8 @@ std::string At(const ByteVector& bytes, uint32_t offset, const Layout& layout) {
   if (!detail.Lookup(offset, BytecodeSizesOf(layout.v8_major, layout.v8_minor), &places)) return "-";
   std::string out;
   for (const Place& place : places) {
-    out += (out.empty() ? "" : " ") + std::to_string(place.function) + ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
+    out +=
+        (out.empty() ? "" : " ") + std::to_string(place.function) + ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
   }
   return out;
 }
@@ -216,7 +217,8 @@ TEST(code_reader_functions_without_positions) {
     // The same of its Sparkplug code.
     const uint64_t code = heap.Bytecode({test::kLdaZero}, heap.Oddball());
     const FakeHeap::Machine machine = heap.MachineCode(code, heap.ByteArray(test::LengthBytes({5, 5})));
-    CHECK(Read(&world.reader, heap.Event(heap.MachineStart(machine), "JS:^f", heap.Shared(code, no_map), v8api::JitCodeEvent::kJitCode)).detail.empty());
+    CHECK(Read(&world.reader, heap.Event(heap.MachineStart(machine), "JS:^f", heap.Shared(code, no_map), v8api::JitCodeEvent::kJitCode))
+              .detail.empty());
     CHECK_EQ(world.reader.without_table.load(), 5);
     CHECK_EQ(world.reader.refused.load(), 0);
   });

@@ -46,7 +46,9 @@ SampleProgram::SampleProgram(FakeHeap* heap) {
   machine(&baseline, "JS:^outer /app.js:4:6", outer_bytecode, offsets);
   machine(&baseline_interpreted, "JS:^outer /app.js:4:6", heap->InterpreterData(outer_bytecode), offsets);
 
-  optimised_table = PositionBytes({{4, RawPosition(35)}, {8, RawPosition(112, 0)}, {12, RawPosition(2, 1), false}, {16, RawPosition(12, 1)}, {20, RawPosition(48)}}, layout.position_format);
+  optimised_table = PositionBytes(
+      {{4, RawPosition(35)}, {8, RawPosition(112, 0)}, {12, RawPosition(2, 1), false}, {16, RawPosition(12, 1)}, {20, RawPosition(48)}},
+      layout.position_format);
   inlinings = InliningBytes({{RawPosition(48), 0}, {RawPosition(118, 0), 1}});
   const uint16_t literal_type = layout.types_deopt[1] != 0 ? layout.types_deopt[1] : layout.types_deopt[0];
   literals = heap->Array(literal_type, {inner, FakeHeap::Weak(inner2), outer, inner});
