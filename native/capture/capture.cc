@@ -8,6 +8,7 @@
 #include "capture/js_walk.h"
 #include "capture/no_frame.h"
 #include "capture/record.h"
+#include "capture/stack_word.h"
 
 namespace strobe::capture {
 
@@ -37,9 +38,9 @@ void ReadFrameSlots(const ThreadState& state, const Registers& registers, bool f
   const auto sp = reinterpret_cast<uint64_t>(registers.sp);
   if (from_caller && sp == fp) fp = leaf->stack[0];
   if (!OnOwnStack(state, sp) || (fp & 7) != 0 || fp < sp || fp > state.stack_high || fp - sp < v8api::kFrameSlotsBelowFp) return;
-  std::memcpy(&leaf->frame_marker, reinterpret_cast<const void*>(fp - sizeof(uint64_t)), sizeof(uint64_t));
-  std::memcpy(&leaf->frame_bytecode, reinterpret_cast<const void*>(fp - v8api::kFrameBytecodeArray), sizeof(uint64_t));
-  std::memcpy(&leaf->frame_offset, reinterpret_cast<const void*>(fp - v8api::kFrameBytecodeOffset), sizeof(uint64_t));
+  leaf->frame_marker = StackWord(fp - sizeof(uint64_t));
+  leaf->frame_bytecode = StackWord(fp - v8api::kFrameBytecodeArray);
+  leaf->frame_offset = StackWord(fp - v8api::kFrameBytecodeOffset);
 }
 
 // V8 gives no stack at all where it recognises a frame being made or taken down. There the caller's registers are known: its stack is

@@ -18,6 +18,7 @@
 #include "capture/capture.h"
 #include "capture/handler.h"
 #include "capture/no_frame.h"
+#include "capture/stack_word.h"
 
 namespace strobe::capture {
 
@@ -27,6 +28,13 @@ constexpr uintptr_t kPage = 4096;
 
 std::atomic<int> g_signal{0};
 std::atomic<pid_t> g_pid{0};  // 0 in a forked child: nothing is ours any more
+
+// The thread's own stack from sp on is mapped: this handler may run on it.
+void ReadStack(Registers* registers) {
+  const auto sp = reinterpret_cast<uint64_t>(registers->sp);
+  registers->leaf.stack[0] = StackWord(sp);
+  registers->leaf.stack[1] = StackWord(sp + sizeof(uint64_t));
+}
 
 // The code from pc on, up to the end of its page: that much is mapped, it is being executed.
 void CopyCode(const void* pc, LeafContext* leaf) {
@@ -105,8 +113,7 @@ Registers FromContext(const ucontext_t* context) {
   registers.sp = reinterpret_cast<void*>(g[REG_RSP]);
   registers.fp = reinterpret_cast<void*>(g[REG_RBP]);
   registers.at_syscall = StandsAt(reinterpret_cast<const uint8_t*>(g[REG_RIP]), static_cast<uint64_t>(g[REG_RAX]));
-  // The thread's own stack from sp on is mapped: this handler may run on it.
-  memcpy(registers.leaf.stack, registers.sp, sizeof registers.leaf.stack);
+  ReadStack(&registers);
   CopyCode(registers.pc, &registers.leaf);
   // REG_R8 to REG_R15 are numbered in a row.
   const uint32_t held = ReturnRegisterX64(registers.leaf.code, registers.leaf.code_length);
@@ -158,7 +165,7 @@ Registers FromContext(const ucontext_t* context) {
   registers.fp = reinterpret_cast<void*>(m.regs[29]);
   registers.lr = reinterpret_cast<void*>(m.regs[30]);
   registers.at_syscall = StandsAt(reinterpret_cast<const uint8_t*>(m.pc), m.regs[8]);
-  memcpy(registers.leaf.stack, registers.sp, sizeof registers.leaf.stack);
+  ReadStack(&registers);
   registers.leaf.lr = m.regs[30];
   CopyCode(registers.pc, &registers.leaf);
   // kInterpreterBytecodeArrayRegister, kInterpreterBytecodeOffsetRegister (V8 register-arm64.h).

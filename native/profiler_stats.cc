@@ -1,0 +1,70 @@
+// What the profiler says of itself: counters of its threads, live and ended, and which thread is which.
+#include <unistd.h>
+
+#include "profiler.h"
+
+namespace strobe {
+
+Profiler::Stats Profiler::ReadStats() {
+  Stats stats;
+  std::lock_guard<std::mutex> lock(mutex_);
+  stats.running = running_ || stopping_;
+  const v8api::Symbols* symbols = v8api::LoadSymbols(nullptr);
+  stats.gc_stacks = symbols != nullptr && symbols->add_gc_prologue != nullptr;
+  v8::FindLayout(&stats.lines_off);
+  stats.frequency_hz = sampler_.frequency_hz();
+  {
+    std::lock_guard<std::mutex> states_lock(states_mutex_);
+    stats.samples = ended_samples_;
+    stats.sampled_cpu_ns = ended_cpu_ns_;
+    stats.handler_ns = ended_handler_ns_;
+    stats.code_event_ns = ended_code_event_ns_;
+    stats.gc_ns = ended_gc_ns_;
+    stats.details = ended_details_;
+    stats.details_refused = ended_refused_;
+  }
+  for (const SampledThread* thread : threads_) {
+    const uint64_t samples = thread->state->samples.load();
+    const uint64_t cpu_ns = thread->state->sampled_cpu_ns.load();
+    stats.threads.push_back({thread->tid, thread->name, samples, cpu_ns});
+    stats.samples += samples;
+    stats.sampled_cpu_ns += cpu_ns;
+    stats.handler_ns += thread->state->handler_ns.load();
+    stats.code_event_ns += thread->events.callback_ns.load();
+    stats.gc_ns += thread->state->gc_ns.load();
+    if (const v8::CodeReader* reader = thread->events.reader()) {
+      stats.details += reader->details.load();
+      stats.details_refused += reader->refused.load();
+      stats.without_positions += reader->without_table.load();
+    }
+  }
+  {
+    std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
+    stats.encoder_ns = ended_encoder_ns_ + (encoder_tid_ != 0 ? probe::ThreadCpuNs(encoder_tid_) : 0);
+  }
+  stats.sampler_ns = sampler_.cpu_ns();
+  stats.sampler_wakeups = sampler_.wakeups();
+  stats.signal_taken = sampler_.signal_taken();
+  stats.signals_refused = sampler_.refused();
+  stats.refused_errno = sampler_.refused_errno();
+  return stats;
+}
+
+bool Profiler::KnownKind(int32_t tid, probe::ThreadKind* kind) {
+  {
+    std::lock_guard<std::mutex> lock(encoder_mutex_);
+    if (tid == encoder_tid_ && tid != 0) {
+      *kind = probe::ThreadKind::kStrobe;
+      return true;
+    }
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (const SampledThread* thread : threads_) {
+    if (thread->tid != tid) continue;
+    *kind = tid == getpid() ? probe::ThreadKind::kMain : probe::ThreadKind::kWorker;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace strobe
