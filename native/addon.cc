@@ -6,6 +6,7 @@
 
 #include <limits>
 
+#include "addon_labels.h"
 #include "addon_slices.h"
 #include "lifecycle.h"
 #include "probe/probe.h"
@@ -236,6 +237,15 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   out.Set("mendedCallers", count(c.mended));
   out.Set("gcSamples", count(c.gc_samples));
   out.Set("gcSamplesWithStack", count(c.gc_with_stack));
+  const label::LabelTable& table = label::LabelTable::Get();
+  Napi::Object labels = Napi::Object::New(env);
+  labels.Set("sets", static_cast<double>(table.live()));
+  labels.Set("evictedSets", static_cast<double>(table.evicted()));
+  labels.Set("refusedSets", static_cast<double>(table.refused()));
+  labels.Set("samples", count(c.labelled));
+  labels.Set("evictedSamples", count(c.evicted_labels));
+  labels.Set("refusedSamples", static_cast<double>(stats.labels_refused));
+  out.Set("labels", labels);
   Napi::Array threads = Napi::Array::New(env, stats.threads.size());
   for (uint32_t i = 0; i < stats.threads.size(); i++) {
     Napi::Object thread = Napi::Object::New(env);
@@ -283,6 +293,7 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   features.Set("lines", lines);
   features.Set("inlinedFrames", reading({v8::DetailKind::kOptimised}));
   features.Set("gcStacks", stats.gc_stacks ? "on" : "off: this V8 has no callbacks around collections");
+  features.Set("labels", LabelsFeature());
   features.Set("names", c.code_resets.load() == 0 ? "on" : "on, with gaps: memory ran out for code events");
   out.Set("features", features);
   return out;
@@ -343,6 +354,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("flushed", Napi::Function::New(env, Flushed));
   exports.Set("selfTest", Napi::Function::New(env, SelfTest));
   exports.Set("stats", Napi::Function::New(env, Stats));
+  AddLabelFunctions(env, exports);
   exports.Set("processStats", Napi::Function::New(env, ReadProcessStats));
   return exports;
 }

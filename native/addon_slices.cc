@@ -47,8 +47,12 @@ Napi::Object SliceToObject(Napi::Env env, const stack::Slice& slice) {
     threads.Set(i, thread);
   }
   out.Set("threads", threads);
+  out.Set("labelEnd", Column<Napi::Uint32Array>(env, slice.label_end));
+  out.Set("labelKey", Column<Napi::Uint32Array>(env, slice.label_key));
+  out.Set("labelValue", Column<Napi::Uint32Array>(env, slice.label_value));
   out.Set("sampleNode", Column<Napi::Uint32Array>(env, slice.sample_node));
   out.Set("sampleThread", Column<Napi::Uint32Array>(env, slice.sample_thread));
+  out.Set("sampleLabel", Column<Napi::Uint32Array>(env, slice.sample_label));
   out.Set("sampleMode", Column<Napi::Uint8Array>(env, slice.sample_mode));
   out.Set("sampleGc", Column<Napi::Uint8Array>(env, slice.sample_gc));
   out.Set("sampleCount", Column<Napi::Uint32Array>(env, slice.sample_count));

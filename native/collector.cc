@@ -65,6 +65,7 @@ bool Collector::EnsureStarted() {
   try {
     std::thread([this] { Run(); }).detach();
     started_ = true;
+    labels_.CollectorStarts([this] { Wake(); });
   } catch (const std::system_error&) {
     // A limit on threads or memory: the caller says so.
     started_ = false;
@@ -212,11 +213,14 @@ bool Collector::Drain() {
         std::lock_guard<std::mutex> lock(threads_mutex_);
         threads_.erase(std::find(threads_.begin(), threads_.end(), thread));
       }
+      attribution_.ForgetThread(thread->key);
       on_drained_(thread);
       names_freed = true;
     }
   }
   if (names_freed) functions_.Sweep();
+  // None is held here: what samples said of them is in the builder as text.
+  labels_.TakeRetired([this](const label::LabelSet& set) { attribution_.Fold(set); });
   counters_.code_entries.store(entries, std::memory_order_relaxed);
   counters_.evicted_overlap.store(overlap, std::memory_order_relaxed);
   counters_.evicted_bound.store(bound, std::memory_order_relaxed);
@@ -293,6 +297,23 @@ uint32_t Collector::ThreadRow(SampledThread* thread) {
   return builder_.Thread(thread->key, thread->tid, thread->name);
 }
 
+uint32_t Collector::LabelRow(SampledThread* thread, const capture::SampleRecord& record) {
+  const capture::SampleLabel& label = record.label;
+  const label::LabelSet* set = nullptr;
+  if (label.label_set != 0) set = labels_.Find(label.label_set, label.label_set_generation);
+  const bool evicted = set == nullptr && label.label_set != 0;
+  attribution_.AddSample(set, evicted, thread->key, record.rest_ns);
+  if (evicted) Bump(&counters_.evicted_labels, 1);
+  if (label.label_set == 0 && label.span_id == 0) return 0;
+  Bump(&counters_.labelled, 1);
+  return builder_.Label({.set = set,
+                         .evicted = evicted,
+                         .trace_id_high = label.trace_id_high,
+                         .trace_id_low = label.trace_id_low,
+                         .span_id = label.span_id,
+                         .local_root_id = label.local_root_id});
+}
+
 void Collector::Resolve(SampledThread* thread, const capture::SampleRecord& record, const uint64_t* frames) {
   Resolver::Counts counts;
   const std::vector<stack::Frame>& stack = resolver_.Resolve(&thread->code, record, frames, &counts);
@@ -301,8 +322,8 @@ void Collector::Resolve(SampledThread* thread, const capture::SampleRecord& reco
   for (size_t i = stack.size(); i-- > 0;) node = builder_.Child(node, stack[i]);
   const bool truncated = (record.flags & capture::kTruncated) != 0;
   const bool gc = record.vm_state == static_cast<uint16_t>(v8api::VmState::kGc);
-  builder_.AddSample({node, ThreadRow(thread), 0, gc ? GcKind(record.gc_type) : stack::GcKind::kNone}, 1,
-                     static_cast<double>(record.weight_ns));
+  const stack::GcKind gc_kind = gc ? GcKind(record.gc_type) : stack::GcKind::kNone;
+  builder_.AddSample({node, ThreadRow(thread), 0, gc_kind, LabelRow(thread, record)}, 1, static_cast<double>(record.weight_ns));
   stack::SliceTotals& totals = builder_.totals();
   totals.samples++;
   totals.truncated += truncated ? 1 : 0;

@@ -28,6 +28,8 @@
 
 #include "capture/record.h"
 #include "capture/thread_state.h"
+#include "label/attribution.h"
+#include "label/label_table.h"
 #include "resolver.h"
 #include "stack/slice.h"
 #include "stack/slice_builder.h"
@@ -66,9 +68,11 @@ struct CollectorCounters {
   std::atomic<uint64_t> truncated{0};
   std::atomic<uint64_t> frames{0};
   std::atomic<uint64_t> unresolved_frames{0};
-  std::atomic<uint64_t> mended{0};         // callers put back that V8's stack had lost
-  std::atomic<uint64_t> gc_samples{0};     // samples inside collections
-  std::atomic<uint64_t> gc_with_stack{0};  // … that have the stack of the trigger
+  std::atomic<uint64_t> mended{0};          // callers put back that V8's stack had lost
+  std::atomic<uint64_t> gc_samples{0};      // samples inside collections
+  std::atomic<uint64_t> gc_with_stack{0};   // … that have the stack of the trigger
+  std::atomic<uint64_t> labelled{0};        // samples that carry labels or a span
+  std::atomic<uint64_t> evicted_labels{0};  // … whose label set was gone
   std::atomic<uint64_t> dropped_slices{0};
   std::atomic<uint64_t> code_events{0};
   std::atomic<uint64_t> code_entries{0};
@@ -118,6 +122,7 @@ class Collector {
   }
 
   const CollectorCounters& counters() const { return counters_; }
+  label::Attribution& attribution() { return attribution_; }
 
   // Unit tests: one drain on the calling thread instead of the collector's own.
   bool DrainForTest() { return Drain(); }
@@ -130,6 +135,7 @@ class Collector {
   void ApplyEvents(SampledThread* thread, uint64_t limit);
   void Resolve(SampledThread* thread, const capture::SampleRecord& record, const uint64_t* frames);
   uint32_t ThreadRow(SampledThread* thread);
+  uint32_t LabelRow(SampledThread* thread, const capture::SampleRecord& record);
   void CutSlice();
   void StepFlush(uint64_t now_ns);
   void Sleep(bool worked);
@@ -157,6 +163,9 @@ class Collector {
   bool flush_asked_ = false;
   bool flush_ended_ = false;
   uint64_t flush_deadline_ns_ = 0;
+
+  label::LabelTable& labels_ = label::LabelTable::Get();
+  label::Attribution attribution_;
 
   // Collector thread only.
   stack::SliceBuilder builder_;

@@ -110,7 +110,9 @@ SampledThread* Profiler::JoinLocked(const std::string& name, int32_t node_thread
     symbols->get_embedded_code_range(isolate, &blob, &blob_length);
     thread->code.builtins = {reinterpret_cast<uint64_t>(code), code_length, reinterpret_cast<uint64_t>(blob), blob_length};
   }
-  if (const v8::Layout* layout = v8::FindLayout(nullptr)) {
+  const v8::Layout* layout = v8::FindLayout(nullptr);
+  state->layout = layout;
+  if (layout != nullptr) {
     thread->events.ReadDetails(*layout);
     thread->code.bytecode_sizes = v8::BytecodeSizesOf(layout->v8_major, layout->v8_minor);
     thread->code.bytecode_header = layout->bytecode_data;
@@ -121,6 +123,7 @@ SampledThread* Profiler::JoinLocked(const std::string& name, int32_t node_thread
   state->gc_depth = 0;
   state->gc_since.store(capture::ThreadState::kNoGc);
   state->gc_ns.store(0);
+  state->labels_refused.store(0);
   state->isolate = isolate;
   state->get_stack_sample = symbols->get_stack_sample;
   state->max_depth = max_depth_;
@@ -131,11 +134,14 @@ SampledThread* Profiler::JoinLocked(const std::string& name, int32_t node_thread
   state->kept_pending.store(0);
   state->handler_ns.store(0);
   state->armed.store(false);
+  BindLabels(thread);
   state->tid.store(thread->tid, std::memory_order_release);
   const bool collected = collector_.EnsureStarted();
   if (!collected || !sampler_.Add(state, thread->tid)) {
     *error = collected ? "the CPU clock of this thread can not be read" : "no further thread can be made (a limit on threads or memory)";
     state->tid.store(0);
+    state->labels.store(nullptr);
+    if (capture::LabelSource* labels = OwnLabels()) labels->state = nullptr;
     std::lock_guard<std::mutex> states_lock(states_mutex_);
     free_states_.push_back(state);
     delete thread;
@@ -180,7 +186,13 @@ void Profiler::Detach(SampledThread* thread) {
 void Profiler::Arm(SampledThread* thread) {
   // A signal that was swallowed while an earlier run ended must not stop this one from sending.
   thread->state->pending.store(0);
-  thread->state->last_cpu_ns.store(probe::ThreadCpuNs(thread->tid));
+  const uint64_t cpu_ns = probe::ThreadCpuNs(thread->tid);
+  thread->state->last_cpu_ns.store(cpu_ns);
+  thread->state->armed_cpu_ns.store(cpu_ns);
+  thread->state->charged_cpu_ns.store(cpu_ns);
+  // The source can't be freed now: that takes the registry's lock, which is ours.
+  const capture::LabelSource* labels = thread->state->labels.load();
+  thread->state->charged_sections_ns.store(labels != nullptr ? labels->sections_ns.load() : 0);
   thread->state->armed.store(true, std::memory_order_release);
 }
 
@@ -205,6 +217,7 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
 
   collector_.SetFrequency(options.frequency_hz);
   collector_.MarkStart();
+  collector_.attribution().Reset(&label::LabelTable::Get());
   {
     std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
     // It may have attached itself already: it is started before the engine.
@@ -330,10 +343,14 @@ void Profiler::ThreadEnds() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     SampledThread* thread = FindCurrent();
-    if (thread == nullptr) return;
+    if (thread == nullptr) {
+      UnbindLabels(nullptr);
+      return;
+    }
     if (thread->state->armed.exchange(false)) CountUnsampled(thread->state);
     Detach(thread);
     sampler_.Remove(thread->state);
+    UnbindLabels(thread);
     thread->state->tid.store(0, std::memory_order_release);
     threads_.erase(std::find(threads_.begin(), threads_.end(), thread));
     owner_ends = (running_ || stopping_) && thread->tid == owner_tid_;
@@ -353,6 +370,7 @@ void Profiler::OnDrained(SampledThread* thread) {
   ended_handler_ns_ += thread->state->handler_ns.load();
   ended_code_event_ns_ += thread->events.callback_ns.load();
   ended_gc_ns_ += thread->state->gc_ns.load();
+  ended_labels_refused_ += thread->state->labels_refused.load();
   if (const v8::CodeReader* reader = thread->events.reader()) {
     ended_details_ += reader->details.load();
     ended_refused_ += reader->refused.load();

@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "capture/label_source.h"
 #include "clock/sampler.h"
 #include "collector.h"
 #include "probe/probe.h"
@@ -72,6 +73,24 @@ class Profiler {
   std::vector<std::unique_ptr<stack::Slice>> TakeSlices();
   void Flushed() { collector_.FlushDone(); }
 
+  // --- labels (profiler_labels.cc) ---
+  // The calling thread's own, made at the first call; freed when its environment ends.
+  capture::LabelSource* Labels();
+  // What a thread that starts, or has just started, inherits from the one that made it.
+  void InheritLabels(int32_t node_thread_id, const label::Pairs& pairs);
+  label::Pairs InheritedLabels(int32_t node_thread_id);
+  struct AttributedThread {
+    int32_t tid;  // 0: threads that have ended
+    std::string name;
+    label::Use use;
+  };
+  struct AttributedRow {
+    label::Attribution::Whose whose;
+    std::string value;
+    std::vector<AttributedThread> threads;
+  };
+  std::vector<AttributedRow> ReadAttribution(const std::string& key);
+
   struct ThreadStats {
     int32_t tid;
     std::string name;
@@ -87,6 +106,7 @@ class Profiler {
     uint64_t handler_ns = 0;
     uint64_t code_event_ns = 0;
     uint64_t gc_ns = 0;
+    uint64_t labels_refused = 0;     // labels that failed a check when a sample read them
     uint64_t details = 0;            // code objects whose lines and inlined functions were read
     uint64_t details_refused = 0;    // … whose heap objects failed a check
     uint64_t without_positions = 0;  // bytecode compiled without positions, before the profiler came
@@ -114,6 +134,9 @@ class Profiler {
   capture::ThreadState* TakeState();
   void OnDrained(SampledThread* thread);
   void DisarmAll();
+  static capture::LabelSource* OwnLabels();  // null before the calling thread's first use
+  void BindLabels(SampledThread* thread);
+  void UnbindLabels(SampledThread* thread);
 
   std::mutex mutex_;  // registry and running state; never taken by the collector or the sampler while they hold their own
   std::vector<SampledThread*> threads_;
@@ -125,6 +148,12 @@ class Profiler {
   uint64_t next_key_ = 1;
   // Names that came before their thread: Node's thread id -> name.
   std::unordered_map<int32_t, std::string> names_to_come_;
+  struct Inherited {
+    label::Pairs pairs;
+    uint32_t id;
+    uint32_t generation;
+  };
+  std::unordered_map<int32_t, Inherited> inherited_;
 
   std::mutex states_mutex_;
   std::vector<capture::ThreadState*> free_states_;
@@ -135,6 +164,7 @@ class Profiler {
   uint64_t ended_handler_ns_ = 0;
   uint64_t ended_code_event_ns_ = 0;
   uint64_t ended_gc_ns_ = 0;
+  uint64_t ended_labels_refused_ = 0;
   uint64_t ended_details_ = 0;
   uint64_t ended_refused_ = 0;
 

@@ -20,6 +20,7 @@ Profiler::Stats Profiler::ReadStats() {
     stats.handler_ns = ended_handler_ns_;
     stats.code_event_ns = ended_code_event_ns_;
     stats.gc_ns = ended_gc_ns_;
+    stats.labels_refused = ended_labels_refused_;
     stats.details = ended_details_;
     stats.details_refused = ended_refused_;
   }
@@ -32,6 +33,7 @@ Profiler::Stats Profiler::ReadStats() {
     stats.handler_ns += thread->state->handler_ns.load();
     stats.code_event_ns += thread->events.callback_ns.load();
     stats.gc_ns += thread->state->gc_ns.load();
+    stats.labels_refused += thread->state->labels_refused.load();
     if (const v8::CodeReader* reader = thread->events.reader()) {
       stats.details += reader->details.load();
       stats.details_refused += reader->refused.load();

@@ -1,12 +1,16 @@
 // All that a user imports. Importing never throws and starts nothing: the engine is loaded when it is first used. Its one effect: `worker_threads.Worker` becomes
 // a proxy of itself, so that Workers can be followed once a profiler runs (src/profiler/threads.ts says why so early).
 
+import { bequeath, inheritedSet } from './labels/inherited';
+import { currentLabel } from './labels/storage';
 import { loadNative, type ProcessStats } from './native';
-import { installWorkerHook } from './profiler/threads';
+import { installWorkerHook, onWorkerMade } from './profiler/threads';
 
+export { type AttributedUse, type Attribution, type AttributionRow, attribution } from './attribution/attribution';
 export { StrobeError, type StrobeErrorCode } from './errors';
 export type { Exporter } from './export/exporter';
 export { type FileExporter, type FileExporterOptions, fileExporter } from './export/file';
+export { bindIterable, bindLabels, currentLabels, type Labels, type LabelValue, type WithLabelsOptions, withLabels } from './labels/labels';
 export type { ProcessStats, ThreadKind } from './native';
 export type { ProfileMode, StartOptions } from './profiler/options';
 export { joinThread, type Profiler, type ProfilerStats, startProfiler } from './profiler/profiler';
@@ -21,3 +25,4 @@ export function processStats(options: { pss?: boolean } = {}): ProcessStats {
 }
 
 installWorkerHook();
+onWorkerMade((threadId) => bequeath(threadId, currentLabel()?.set ?? inheritedSet()));

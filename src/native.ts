@@ -54,9 +54,18 @@ export interface Slice {
   nodeParent: Uint32Array;
   nodeFrame: Uint32Array;
   threads: { tid: number; name: string }[];
-  /** One row for each distinct (node, thread, mode, label). */
+  /**
+   * What samples carry: the user's labels, `trace_id`, `span_id`, `local_root_span_id` (hex), `strobe_labels` = `(evicted)` for labels that were gone. Row i has the
+   * pairs labelEnd[i - 1] to labelEnd[i] of labelKey and labelValue (strings); row 0 has none. Left out: no sample has any.
+   */
+  labelEnd?: Uint32Array;
+  labelKey?: Uint32Array;
+  labelValue?: Uint32Array;
+  /** One row for each distinct (node, thread, mode, garbage collection, label). */
   sampleNode: Uint32Array;
   sampleThread: Uint32Array;
+  /** Row of the label tables. */
+  sampleLabel?: Uint32Array;
   /** 0 CPU, 1 wall. */
   sampleMode: Uint8Array;
   /** Index into GC_KINDS: the garbage collection that the row's samples were taken in, 0 for none (or one whose kind is not known). */
@@ -110,6 +119,18 @@ export interface NativeStats {
   /** Samples inside garbage collections; those with the stack of what triggered it. */
   gcSamples: number;
   gcSamplesWithStack: number;
+  /**
+   * Labels: sets in the table now; evicted from it since the process's start; sets that found no room. Samples that carried labels or a span; whose set was gone
+   * (shown as `(evicted)`); whose label failed a check.
+   */
+  labels: {
+    sets: number;
+    evictedSets: number;
+    refusedSets: number;
+    samples: number;
+    evictedSamples: number;
+    refusedSamples: number;
+  };
   /** Threads sampled now. */
   threads: { tid: number; name: string; samples: number; cpuNs: number }[];
   /** Samples per CPU second since start. */
@@ -145,6 +166,17 @@ export interface SelfTestVerdicts {
   sourceMap: string;
   exitFrame: string;
   runs: number;
+}
+
+/** CPU of one label value on one thread; `tid` 0: threads that have ended. */
+export interface AttributedThread {
+  tid: number;
+  name: string;
+  sampledNs: number;
+  samples: number;
+  exactNs: number;
+  exactWallNs: number;
+  sections: number;
 }
 
 export interface NativeAddon {
@@ -185,6 +217,36 @@ export interface NativeAddon {
   /** Encoder only: compiles a known function in this isolate and checks that what is read of V8's heap is right; switches off what is not. Some milliseconds.
    * `compile(source)` evaluates the function, `run()` calls it. Each verdict: 'passed', 'not seen' (the tier did not appear), or what was wrong. */
   selfTest(compile: (source: string) => void, run: () => void, limitMs: number): SelfTestVerdicts;
+  /**
+   * Once an isolate, called while `holder`'s first field is the current value of `storage`: the handler finds labels from here on. 'frame': by itself; 'hooks': in
+   * `holder`, which hooks must keep; otherwise why not.
+   */
+  attachLabels(storage: object, holder: object): string;
+  /** [name, value, name, value, …] -> the set's id, 0 when the table has no room. */
+  internLabels(pairs: string[]): number;
+  /** The table's own memory: the living generation of each id; a mark for sets that are used (so that others are evicted first). */
+  labelArrays(): { generations: Int32Array; used: Uint8Array };
+  /** The labels of a Worker that was just made (Node's thread id); in the Worker: what it inherited. */
+  inheritLabels(threadId: number, pairs: string[]): void;
+  inheritedLabels(threadId: number): string[];
+  /** Opens an exact section and returns how many are open; 0: nothing is sampled, no section was opened. `exitSection` wants that number. */
+  enterSection(slot: number, slotGeneration: number, set: number, setGeneration: number): number;
+  exitSection(depth: number): void;
+  /** CPU counters for a span: generation * 131072 + slot; 0 when none is free or nothing is sampled. */
+  openSpan(): number;
+  /** CPU of the span so far, nanoseconds; -1 when the slot is another's by now. `closeSpan` frees it. */
+  readSpan(slot: number, slotGeneration: number): number;
+  closeSpan(slot: number, slotGeneration: number): number;
+  attribution(key: string): { whose: 'value' | 'unlabelled' | 'evicted' | 'other'; value: string; threads: AttributedThread[] }[];
+  /** Encoder only: are labels read as they were written? `fields` are those of `label`; `holder` has it as its only field, the map `frame` as the value of `key`. */
+  testLabels(
+    label: object,
+    holder: object,
+    frame: object,
+    other: object,
+    key: object,
+    fields: Uint32Array,
+  ): { holder: string; frame: string };
   stats(): NativeStats;
   processStats(options?: { pss?: boolean }): ProcessStats;
 }

@@ -6,6 +6,7 @@
 
 #include "capture/clocks.h"
 #include "capture/js_walk.h"
+#include "capture/label_source.h"
 #include "capture/no_frame.h"
 #include "capture/record.h"
 #include "capture/stack_word.h"
@@ -87,7 +88,48 @@ bool SampleCaller(const ThreadState& state, const Registers& registers, void** f
   return true;
 }
 
+// CPU for the label of a sample: all since the last charge, but what sections took, which have charged themselves. Inside an open section
+// none: it waits for the next sample outside.
+uint64_t Charge(ThreadState* state, uint64_t cpu_now, const SampleLabel& label) {
+  const LabelSource* labels = state->labels.load(std::memory_order_relaxed);
+  uint64_t sections = 0;
+  if (labels != nullptr) {
+    if (labels->in_section.load(std::memory_order_relaxed) != 0) return 0;
+    std::atomic_signal_fence(std::memory_order_acquire);
+    sections = labels->sections_ns.load(std::memory_order_relaxed);
+  }
+  const uint64_t spent = cpu_now - state->charged_cpu_ns.load(std::memory_order_relaxed);
+  const uint64_t measured = sections - state->charged_sections_ns.load(std::memory_order_relaxed);
+  // A section's clock is read a little outside of it.
+  if (measured > spent) return 0;
+  state->charged_cpu_ns.store(cpu_now, std::memory_order_relaxed);
+  state->charged_sections_ns.store(sections, std::memory_order_relaxed);
+  if (labels != nullptr) {
+    if (SpanUse* span = labels->spans.Find(label.attribution_slot, label.attribution_generation)) {
+      Add(&span->rest_ns, spent - measured);
+    }
+  }
+  return spent - measured;
+}
+
 }  // namespace
+
+SampleLabel CurrentLabel(ThreadState* state) {
+  SampleLabel label;
+  LabelRead read = LabelRead::kNone;
+  const LabelSource* labels = state->labels.load(std::memory_order_relaxed);
+  if (labels != nullptr && state->layout != nullptr) {
+    std::atomic_signal_fence(std::memory_order_acquire);
+    read = ReadLabel(*labels, *state->layout, state->isolate, &label);
+  }
+  if (read == LabelRead::kFound) return label;
+  if (read == LabelRead::kRefused) Add(&state->labels_refused, 1);
+  label = SampleLabel{};
+  const uint64_t inherited = state->inherited_labels.load(std::memory_order_relaxed);
+  label.label_set = static_cast<uint32_t>(inherited);
+  label.label_set_generation = static_cast<uint32_t>(inherited >> 32);
+  return label;
+}
 
 CaptureResult Capture(ThreadState* state, const Registers& registers, bool runnable) {
   // Pairs with the release in Profiler::Arm: who sees the thread armed sees the CPU that it starts from.
@@ -151,7 +193,9 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, bool runna
       record->frame_count = count;
       record->gc_type = gc_type;
       record->unused = 0;
-      record->label = SampleLabel{};
+      // Inside an announced collection objects move: its label was read before it began.
+      record->label = (flags & kGcPrologue) != 0 ? state->gc_label : CurrentLabel(state);
+      record->rest_ns = Charge(state, cpu_start, record->label);
       record->leaf = registers.leaf;
       ReadFrameSlots(*state, registers, (flags & kFromCaller) != 0, &record->leaf);
       state->ring.Commit(static_cast<uint32_t>(sizeof(SampleRecord) + count * sizeof(uint64_t)));

@@ -38,6 +38,9 @@ enum class CaptureResult : uint8_t {
 };
 
 // `runnable`: the thread was not running when the signal was sent, only ready to run.
+// The label that is current on the calling thread, the inherited one where none is. Async-signal-safe; not while objects move.
+SampleLabel CurrentLabel(ThreadState* state);
+
 CaptureResult Capture(ThreadState* state, const Registers& registers, bool runnable);
 
 // How the handler tells the collector that there is something to do. `word` is the collector's futex word:

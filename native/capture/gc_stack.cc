@@ -1,5 +1,6 @@
 #include "capture/gc_stack.h"
 
+#include "capture/capture.h"
 #include "capture/clocks.h"
 #include "capture/js_walk.h"
 
@@ -26,6 +27,7 @@ void GcBegins(ThreadState* state, uint32_t gc_type) {
     state->gc_walked = walked != 0;
   }
   state->gc_type = gc_type;
+  state->gc_label = CurrentLabel(state);
   state->gc_since.store(events, std::memory_order_release);
   state->gc_ns.store(state->gc_ns.load(std::memory_order_relaxed) + ThreadCpuNowNs() - start, std::memory_order_relaxed);
 }

@@ -11,7 +11,8 @@ namespace strobe::capture {
 // Enough for the instructions between taking a frame down and returning (x64: 28 bytes; arm64: 10 instructions).
 inline constexpr uint32_t kLeafCodeBytes = 48;
 
-// What the current label says of a sample; integers only, copied raw by the handler. All zero: no label.
+// What the current label says of a sample; integers only, copied raw by the handler. All zero: no label. A `label_set` without a generation:
+// labels that found no room in the table.
 struct SampleLabel {
   uint64_t trace_id_high = 0;
   uint64_t trace_id_low = 0;
@@ -45,6 +46,7 @@ struct SampleRecord {
   uint64_t code_events;
   uint64_t time_ns;    // CLOCK_MONOTONIC
   uint64_t weight_ns;  // CPU since the thread's last sample
+  uint64_t rest_ns;    // CPU charged to the label: since the last charge, measured sections taken off; 0 inside one
   uint64_t pc;
   uint16_t vm_state;  // v8api::VmState
   uint16_t flags;     // SampleFlags
@@ -61,7 +63,7 @@ enum SampleFlags : uint16_t {
   kTruncated = 1,   // deeper than maxDepth: the root side is missing
   kFromCaller = 2,  // V8 saw no stack at pc; frames[0] is the return address, the rest V8's answer for the caller
   kWalked = 8,      // frames are WalkedFrame (js_walk.h), three words each; `frame_count` counts words
-  kGcPrologue = 4,  // inside a collection: the frames are those of its trigger, `code_events` of that moment
+  kGcPrologue = 4,  // inside a collection: frames and label are those of its trigger, `code_events` of that moment
 };
 
 // The word at the end of the stack that GetStackSample was given; the handler asks for one frame more than maxDepth to know a cut stack.

@@ -14,10 +14,14 @@
 #include <atomic>
 #include <cstdint>
 
+#include "capture/record.h"
 #include "capture/ring.h"
 #include "v8/api.h"
+#include "v8/layout.h"
 
 namespace strobe::capture {
+
+struct LabelSource;
 
 struct ThreadState {
   // --- constant while registered ---
@@ -28,6 +32,7 @@ struct ThreadState {
   const std::atomic<uint64_t>* code_events = nullptr;  // how many the isolate has published
   uint64_t stack_low = 0;                              // of the thread's own stack; both 0: not known
   uint64_t stack_high = 0;                             // its end
+  const v8::Layout* layout = nullptr;                  // null: not known, nothing of V8's heap is read
   void** gc_frames = nullptr;                          // room for max_depth + 1 addresses; null: no stacks of collections
   std::atomic<int32_t> tid{0};                         // 0: not registered
 
@@ -35,6 +40,17 @@ struct ThreadState {
   std::atomic<bool> armed{false};
   std::atomic<uint32_t> pending{0};
   std::atomic<uint64_t> last_cpu_ns{0};
+  std::atomic<uint64_t> armed_cpu_ns{0};  // the thread's clock when it was armed
+
+  // --- labels; see label_source.h ---
+  // Own thread writes: its JavaScript side. Cleared before the source is freed.
+  std::atomic<LabelSource*> labels{nullptr};
+  // The set that the thread inherits from who made it, where nothing else is current: generation << 32 | id. Any thread writes.
+  std::atomic<uint64_t> inherited_labels{0};
+  // The clock and the sum of sections at the last charge to a label. Whoever arms writes them, then the handler.
+  std::atomic<uint64_t> charged_cpu_ns{0};
+  std::atomic<uint64_t> charged_sections_ns{0};
+  std::atomic<uint64_t> labels_refused{0};  // labels that failed a check; handler writes
 
   // --- counters, handler writes (relaxed) ---
   std::atomic<uint64_t> samples{0};
@@ -54,6 +70,7 @@ struct ThreadState {
   uint32_t gc_frame_count = 0;
   uint32_t gc_type = 0;
   bool gc_walked = false;          // the frames are WalkedFrame (js_walk.h)
+  SampleLabel gc_label;
   std::atomic<uint64_t> gc_ns{0};  // CPU of taking these stacks, nanoseconds
 
   Ring ring;

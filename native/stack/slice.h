@@ -45,8 +45,13 @@ struct Slice {
   std::vector<uint32_t> node_parent;  // [0] is the root
   std::vector<uint32_t> node_frame;
   std::vector<SliceThread> threads;
+  // What samples carry: row 0 is nothing. Row i has the pairs [label_end[i - 1], label_end[i]) of label_key and label_value.
+  std::vector<uint32_t> label_end;
+  std::vector<uint32_t> label_key;
+  std::vector<uint32_t> label_value;
   std::vector<uint32_t> sample_node;
   std::vector<uint32_t> sample_thread;
+  std::vector<uint32_t> sample_label;
   std::vector<uint8_t> sample_mode;  // 0 CPU, 1 wall
   std::vector<uint8_t> sample_gc;    // GcKind
   std::vector<uint32_t> sample_count;

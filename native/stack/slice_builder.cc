@@ -1,6 +1,26 @@
 #include "stack/slice_builder.h"
 
+#include <cinttypes>
+#include <cstdio>
+
 namespace strobe::stack {
+
+namespace {
+
+// As they stand in the profile; src/labels/sets.ts refuses them to users.
+constexpr const char* kTraceId = "trace_id";
+constexpr const char* kSpanId = "span_id";
+constexpr const char* kLocalRootId = "local_root_span_id";
+constexpr const char* kEvictedKey = "strobe_labels";
+constexpr const char* kEvicted = "(evicted)";
+
+std::string Hex(uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016" PRIx64, value);
+  return text;
+}
+
+}  // namespace
 
 SliceBuilder::SliceBuilder() { Reset(); }
 
@@ -12,11 +32,14 @@ void SliceBuilder::Reset() {
   places_.Clear();
   frames_.Clear();
   children_.Clear();
+  origins_.Clear();
   rows_.Clear();
   threads_.clear();
+  labels_.clear();
   String("");
   slice_->node_parent.push_back(0);
   slice_->node_frame.push_back(0);
+  slice_->label_end.push_back(0);
 }
 
 uint32_t SliceBuilder::String(const std::string& text) {
@@ -28,6 +51,30 @@ uint32_t SliceBuilder::String(const std::string& text) {
 uint32_t SliceBuilder::Thread(uint64_t key, int32_t tid, const std::string& name) {
   const auto [it, inserted] = threads_.try_emplace(key, static_cast<uint32_t>(slice_->threads.size()));
   if (inserted) slice_->threads.push_back({tid, name});
+  return it->second;
+}
+
+uint32_t SliceBuilder::Label(const LabelKey& key) {
+  uint64_t set = key.evicted ? 1 : 0;
+  // Ids start at 1 and generations too: no set is mistaken for the evicted one.
+  if (key.set != nullptr) set = (uint64_t{key.set->generation} << 32) | key.set->id;
+  const auto [it, inserted] = labels_.try_emplace({set, key.trace_id_high, key.trace_id_low, key.span_id, key.local_root_id},
+                                                  static_cast<uint32_t>(slice_->label_end.size()));
+  if (!inserted) return it->second;
+  const auto add = [this](const std::string& name, const std::string& value) {
+    slice_->label_key.push_back(String(name));
+    slice_->label_value.push_back(String(value));
+  };
+  if (key.set != nullptr) {
+    for (const auto& [name, value] : key.set->pairs) add(name, value);
+  }
+  if (key.evicted) add(kEvictedKey, kEvicted);
+  if (key.span_id != 0) {
+    add(kTraceId, Hex(key.trace_id_high) + Hex(key.trace_id_low));
+    add(kSpanId, Hex(key.span_id));
+    add(kLocalRootId, Hex(key.local_root_id));
+  }
+  slice_->label_end.push_back(static_cast<uint32_t>(slice_->label_key.size()));
   return it->second;
 }
 
@@ -73,12 +120,15 @@ uint32_t SliceBuilder::Child(uint32_t node, const Frame& frame) {
 
 void SliceBuilder::AddSample(const Row& row, uint32_t count, double weight_ns) {
   bool fresh = false;
-  // 28 bits are more threads than a slice can have.
-  const uint64_t key = (uint64_t{row.node} << 32) | (uint64_t{row.thread} << 4) | (uint64_t{row.mode} << 3) | static_cast<uint64_t>(row.gc);
+  const uint32_t origin =
+      origins_.FindOrInsert((uint64_t{row.thread} << 32) | row.label, static_cast<uint32_t>(origins_.size()), &fresh);
+  // 28 bits are more origins than a slice can have.
+  const uint64_t key = (uint64_t{row.node} << 32) | (uint64_t{origin} << 4) | (uint64_t{row.mode} << 3) | static_cast<uint64_t>(row.gc);
   const uint32_t at = rows_.FindOrInsert(key, static_cast<uint32_t>(slice_->sample_node.size()), &fresh);
   if (fresh) {
     slice_->sample_node.push_back(row.node);
     slice_->sample_thread.push_back(row.thread);
+    slice_->sample_label.push_back(row.label);
     slice_->sample_mode.push_back(row.mode);
     slice_->sample_gc.push_back(static_cast<uint8_t>(row.gc));
     slice_->sample_count.push_back(0);

@@ -6,10 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
+#include "label/label_table.h"
 #include "stack/flat_map.h"
 #include "stack/slice.h"
 #include "v8/code_map.h"
@@ -28,6 +31,16 @@ class SliceBuilder {
 
   // Thread index in this slice; `key` tells threads apart (a registration number: tids are recycled).
   uint32_t Thread(uint64_t key, int32_t tid, const std::string& name);
+  // What a sample carries besides its thread. `set` is only looked at during the call.
+  struct LabelKey {
+    const label::LabelSet* set = nullptr;
+    bool evicted = false;  // it had labels, which are gone
+    uint64_t trace_id_high = 0;
+    uint64_t trace_id_low = 0;
+    uint64_t span_id = 0;
+    uint64_t local_root_id = 0;
+  };
+  uint32_t Label(const LabelKey& key);
   uint32_t Root() const { return 0; }
   uint32_t Child(uint32_t node, const Frame& frame);
   // What samples must have in common to share a row.
@@ -36,6 +49,7 @@ class SliceBuilder {
     uint32_t thread;
     uint8_t mode;  // 0 CPU, 1 wall
     GcKind gc;
+    uint32_t label = 0;  // of Label(), 0 for none
   };
   void AddSample(const Row& row, uint32_t count, double weight_ns);
 
@@ -58,7 +72,10 @@ class SliceBuilder {
   FlatMap places_;    // (line, column) -> place
   FlatMap frames_;    // (function, place) -> frame
   FlatMap children_;  // (node, frame) -> node
-  FlatMap rows_;      // Row -> sample row
+  FlatMap origins_;   // (thread, label) -> origin
+  FlatMap rows_;      // (node, origin, mode, gc) -> sample row
+  // (label set's id and generation, or 1 for an evicted one; trace, span, local root)
+  std::map<std::tuple<uint64_t, uint64_t, uint64_t, uint64_t, uint64_t>, uint32_t> labels_;
   std::unordered_map<uint64_t, uint32_t> threads_;
 };
 

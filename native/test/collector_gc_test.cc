@@ -368,7 +368,7 @@ TEST(collector_gc_on_three_threads) {
   std::thread application([&] {
     app.state.last_cpu_ns = capture::ThreadCpuNowNs();
     std::mt19937 random(6);
-    for (int round = 0; round < 1'000'000 && (round < 2'000 || interruptions.sent.load() < 8'000); round++) {
+    for (int round = 0; round < 1'000'000 && (round < 2'000 || interruptions.sent.load() < 8'000 || app.recorded <= 1'000); round++) {
       Dawdle(&random);
       Live(&app, &random, [&](size_t from, size_t to) {
         Dawdle(&random);

@@ -108,6 +108,14 @@ struct Symbols {
   void (*add_gc_epilogue)(Isolate*, GcCallback, void* data, uint32_t gc_types) = nullptr;
   void (*remove_gc_epilogue)(Isolate*, GcCallback, void* data) = nullptr;
   const char* (*get_version)() = nullptr;
+  // Optional: labels. A Local is a pointer to a slot that holds the tagged pointer; so is what GlobalizeReference returns, whose slot V8
+  // updates until DisposeGlobal. V8 11 takes the slot of the handle, later ones the tagged pointer itself.
+  uint64_t* (*globalize)(Isolate*, uint64_t) = nullptr;
+  bool globalize_takes_slot = false;
+  void (*dispose_global)(uint64_t*) = nullptr;
+  // V8 12 on.
+  uint64_t* (*get_continuation_data)(Isolate*) = nullptr;
+  void (*set_continuation_data)(Isolate*, uint64_t*) = nullptr;
   // Optional: needed on Node 20 only, where builtins run in a copy of the embedded blob.
   void (*get_code_range)(Isolate*, void** start, size_t* length) = nullptr;
   void (*get_embedded_code_range)(Isolate*, const void** start, size_t* length) = nullptr;

@@ -52,6 +52,9 @@ constexpr Layout kCommon = {
     .types_bytes = {},
     .types_deopt = {},
     .type_one_byte_internalized = 8,
+    .type_js_object = 1057,
+    .type_js_map = 0,
+    .type_ordered_hash_map = 0,
 };
 
 // Node 20
@@ -73,6 +76,7 @@ constexpr Layout V8_11_3() {
   l.types_bytes[0] = 190;
   l.types_deopt[0] = 175;  // FixedArray
   l.types_deopt[1] = 240;  // WeakFixedArray
+  l.type_js_map = 2108;
   return l;
 }
 
@@ -91,6 +95,8 @@ constexpr Layout V8_12_4() {
   l.types_bytes[1] = 212;  // TrustedByteArray
   l.types_deopt[0] = 213;  // TrustedFixedArray
   l.types_deopt[1] = 247;  // WeakFixedArray
+  l.type_js_map = 2110;
+  l.type_ordered_hash_map = 181;
   return l;
 }
 
@@ -112,6 +118,8 @@ constexpr Layout V8_13_6() {
   l.types_bytes[1] = 196;  // TrustedByteArray
   l.types_deopt[0] = 193;  // ProtectedFixedArray
   l.types_deopt[1] = 199;  // TrustedWeakFixedArray
+  l.type_js_map = 2112;
+  l.type_ordered_hash_map = 212;
   return l;
 }
 
@@ -127,6 +135,8 @@ constexpr Layout V8_14_6() {
   l.type_interpreter_data = 187;
   l.type_script = 166;
   l.types_bytes[0] = 218;
+  l.type_js_map = 2114;
+  l.type_ordered_hash_map = 212;
   return l;
 }
 
@@ -170,6 +180,8 @@ void ReadSymbols(Layout* l) {
   FromSymbol(&l->type_script, {"v8dbg_type_Script__SCRIPT_TYPE"});
   FromSymbol(&l->type_fixed_array, {"v8dbg_type_FixedArray__FIXED_ARRAY_TYPE"});
   FromSymbol(&l->types_bytes[0], {"v8dbg_type_ByteArray__BYTE_ARRAY_TYPE"});
+  FromSymbol(&l->type_js_object, {"v8dbg_type_JSObject__JS_OBJECT_TYPE"});
+  FromSymbol(&l->type_js_map, {"v8dbg_type_JSMap__JS_MAP_TYPE"});
   FromSymbol(&l->type_one_byte_internalized, {"v8dbg_type_InternalizedString__INTERNALIZED_ONE_BYTE_STRING_TYPE",
                                               "v8dbg_type_InternalizedString__ONE_BYTE_INTERNALIZED_STRING_TYPE"});
 }

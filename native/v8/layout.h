@@ -67,6 +67,10 @@ struct Layout {
   uint16_t types_bytes[2];
   uint16_t types_deopt[3];
   uint16_t type_one_byte_internalized;
+  // Labels: objects of classes, maps and their tables (0: no labels are read from maps in this version).
+  uint16_t type_js_object;
+  uint16_t type_js_map;
+  uint16_t type_ordered_hash_map;
 };
 
 // The layout of the running V8, or null with the reason.

@@ -39,6 +39,17 @@ Loaded Load() {
                    Find((std::string("_ZN2v87Isolate24RemoveGCEpilogueCallback") + kCallback).c_str(), &s.remove_gc_epilogue);
   if (!all) s.add_gc_prologue = nullptr;
   Find("_ZN2v82V810GetVersionEv", &s.get_version);
+  constexpr const char* kGlobalize = "_ZN2v812api_internal18GlobalizeReferenceEPNS_8internal7IsolateE";
+  s.globalize_takes_slot = !Find((std::string(kGlobalize) + "m").c_str(), &s.globalize);
+  if (s.globalize_takes_slot) Find((std::string(kGlobalize) + "Pm").c_str(), &s.globalize);
+  if (!Find("_ZN2v812api_internal13DisposeGlobalEPm", &s.dispose_global)) s.globalize = nullptr;
+  // Renamed from V8 14 on; both are there in 14.6.
+  if ((!Find("_ZN2v87Isolate36SetContinuationPreservedEmbedderDataENS_5LocalINS_5ValueEEE", &s.set_continuation_data) ||
+       !Find("_ZN2v87Isolate36GetContinuationPreservedEmbedderDataEv", &s.get_continuation_data)) &&
+      (!Find("_ZN2v87Isolate38SetContinuationPreservedEmbedderDataV2ENS_5LocalINS_4DataEEE", &s.set_continuation_data) ||
+       !Find("_ZN2v87Isolate38GetContinuationPreservedEmbedderDataV2Ev", &s.get_continuation_data))) {
+    s.get_continuation_data = nullptr;
+  }
   Find("_ZN2v87Isolate12GetCodeRangeEPPvPm", &s.get_code_range);
   Find("_ZN2v87Isolate20GetEmbeddedCodeRangeEPPKvPm", &s.get_embedded_code_range);
   return loaded;

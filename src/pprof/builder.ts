@@ -54,8 +54,10 @@ class Tables {
   readonly #nodes = new TupleTable(2);
   /** (kernel thread id, name). */
   readonly #threads = new TupleTable(2);
-  /** (node, thread, garbage collection). */
-  readonly rows = new TupleTable(3);
+  /** The text of the labels, as JSON of [key, value, key, value, …]; 0 is none. */
+  readonly #labels = new Map<string, number>([['[]', 0]]);
+  /** (node, thread, garbage collection, labels). */
+  readonly rows = new TupleTable(4);
   readonly #counts = new DoubleColumn();
   readonly #weights = new DoubleColumn();
   #startMs = Number.POSITIVE_INFINITY;
@@ -85,13 +87,15 @@ class Tables {
 
     const nodes = this.#foldNodes(slice, mode);
     const threads = slice.threads.map(({ tid, name }) => this.#threads.intern(tid, this.#string(name)));
-    const { sampleMode, sampleNode, sampleThread, sampleGc, sampleCount, sampleWeightNs } = slice;
+    const labels = this.#foldLabels(slice);
+    const { sampleMode, sampleNode, sampleThread, sampleLabel, sampleGc, sampleCount, sampleWeightNs } = slice;
     for (let row = 0; row < sampleNode.length; row++) {
       if (sampleMode[row] !== mode) continue;
       const own = this.rows.intern(
         nodes[sampleNode[row] as number] as number,
         threads[sampleThread[row] as number] as number,
         sampleGc?.[row] ?? 0,
+        labels[sampleLabel?.[row] ?? 0] as number,
       );
       this.#counts.add(own, sampleCount[row] as number);
       this.#weights.add(own, sampleWeightNs[row] as number);
@@ -132,16 +136,37 @@ class Tables {
         { key: 'thread_id', num: this.#threads.at(id, 0) },
       ]);
     }
+    const userLabels = [...this.#labels.keys()].map(toLabels);
     for (let row = 0; row < this.rows.size; row++) {
       const gc = GC_KINDS[this.rows.at(row, 2)];
       const thread = labels[this.rows.at(row, 1)] as Label[];
       result.samples.push({
         locations: this.#stack(this.rows.at(row, 0)),
         values: [this.#counts.at(row), Math.round(this.#weights.at(row))],
-        labels: gc ? [...thread, { key: 'gc', str: gc }] : thread,
+        labels: [...thread, ...(gc ? [{ key: 'gc', str: gc }] : []), ...(userLabels[this.rows.at(row, 3)] as Label[])],
       });
     }
     return result;
+  }
+
+  /** The slice's label rows -> own ids. */
+  #foldLabels({ strings, labelEnd, labelKey, labelValue }: Slice): number[] {
+    const own = [0];
+    if (!labelEnd || !labelKey || !labelValue) return own;
+    for (let row = 1; row < labelEnd.length; row++) {
+      const pairs: string[] = [];
+      for (let at = labelEnd[row - 1] as number; at < (labelEnd[row] as number); at++) {
+        pairs.push(strings[labelKey[at] as number] as string, strings[labelValue[at] as number] as string);
+      }
+      const text = JSON.stringify(pairs);
+      let id = this.#labels.get(text);
+      if (id === undefined) {
+        id = this.#labels.size;
+        this.#labels.set(text, id);
+      }
+      own.push(id);
+    }
+    return own;
   }
 
   /** Slice node -> own node, for the nodes on the stack of a sample of `mode`. */
@@ -205,4 +230,11 @@ class Tables {
     }
     return id;
   }
+}
+
+function toLabels(text: string): Label[] {
+  const pairs = JSON.parse(text) as string[];
+  const labels: Label[] = [];
+  for (let i = 0; i < pairs.length; i += 2) labels.push({ key: pairs[i] as string, str: pairs[i + 1] as string });
+  return labels;
 }

@@ -21,6 +21,7 @@ const original = builtin.Worker;
 let proxy: typeof workerThreads.Worker | undefined;
 
 let following: NativeAddon | undefined;
+let workerMade: ((threadId: number) => void) | undefined;
 let missed = 0;
 const followed = new WeakSet<workerThreads.Worker>();
 
@@ -60,6 +61,11 @@ function constructWithJoin(inherited: readonly string[], construct: Construct): 
   }
 }
 
+/** Called with the id of each Worker that is followed, right after it was made. */
+export function onWorkerMade(listener: (threadId: number) => void): void {
+  workerMade = listener;
+}
+
 /** Puts the proxy in place; once a thread. */
 export function installWorkerHook(): void {
   if (proxy) return;
@@ -74,6 +80,7 @@ export function installWorkerHook(): void {
       // A Worker's Worker inherits our preload, unless it has execArgv of its own.
       const worker = Array.isArray(inherited) && !inherited.includes(JOIN) ? constructWithJoin(inherited, build) : build(undefined);
       followed.add(worker);
+      workerMade?.(worker.threadId);
       if (options.name) following.nameThread(worker.threadId, workerName(worker.threadId, options.name));
       return worker;
     },

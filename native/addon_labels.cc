@@ -1,0 +1,273 @@
+#include "addon_labels.h"
+
+#include <string>
+#include <vector>
+
+#include "capture/label_source.h"
+#include "label/label_table.h"
+#include "label/sections.h"
+#include "profiler.h"
+#include "v8/heap.h"
+#include "v8/label_test.h"
+
+namespace strobe {
+
+namespace {
+
+// Handles' slots are 64-bit words that hold tagged pointers; a napi_value is the address of one.
+uint64_t* Slot(Napi::Value value) { return reinterpret_cast<uint64_t*>(static_cast<napi_value>(value)); }
+
+uint32_t Word(const Napi::CallbackInfo& info, size_t at) { return info[at].As<Napi::Number>().Uint32Value(); }
+
+bool AreNumbers(const Napi::CallbackInfo& info, size_t count) {
+  if (info.Length() < count) return false;
+  for (size_t i = 0; i < count; i++) {
+    if (!info[i].IsNumber()) return false;
+  }
+  return true;
+}
+
+Napi::Value Wrong(Napi::Env env, const char* what) {
+  Napi::TypeError::New(env, what).ThrowAsJavaScriptException();
+  return env.Undefined();
+}
+
+// [key, value, key, value, …]
+bool ReadPairs(const Napi::Value& value, label::Pairs* out) {
+  if (!value.IsArray()) return false;
+  const auto array = value.As<Napi::Array>();
+  const uint32_t length = array.Length();
+  if (length % 2 != 0) return false;
+  for (uint32_t i = 0; i < length; i += 2) {
+    const Napi::Value key = array.Get(i);
+    const Napi::Value text = array.Get(i + 1);
+    if (!key.IsString() || !text.IsString()) return false;
+    out->emplace_back(key.As<Napi::String>().Utf8Value(), text.As<Napi::String>().Utf8Value());
+  }
+  return true;
+}
+
+uint64_t* Globalize(const v8api::Symbols& symbols, v8api::Isolate* isolate, uint64_t* slot) {
+  return symbols.globalize(isolate, symbols.globalize_takes_slot ? reinterpret_cast<uint64_t>(slot) : *slot);
+}
+
+// attachLabels(storage, holder), called while the label that `holder` has is the current value of `storage`.
+Napi::Value AttachLabels(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (info.Length() < 2 || !info[0].IsObject() || !info[1].IsObject()) return Wrong(env, "attachLabels(storage, holder)");
+  std::string reason;
+  const v8api::Symbols* symbols = v8api::LoadSymbols(&reason);
+  const v8::Layout* layout = v8::FindLayout(&reason);
+  const auto off = [&](const std::string& why) { return Napi::String::New(env, "off: " + why); };
+  if (symbols == nullptr || layout == nullptr) return off(reason);
+  v8api::Isolate* isolate = symbols->get_current();
+  if (symbols->globalize == nullptr || isolate == nullptr) return off("this V8 has no global handles that can be read");
+  capture::LabelSource* labels = Profiler::Get().Labels();
+  if (labels->handle != nullptr) return off("attached twice");
+  bool frame = false;
+  if (symbols->get_continuation_data != nullptr && layout->type_ordered_hash_map != 0) {
+    const uint64_t* data = symbols->get_continuation_data(isolate);
+    capture::SampleLabel label;
+    frame = data != nullptr && capture::ReadFromFrame(*layout, *data, *Slot(info[0]), &label) == capture::LabelRead::kFound;
+  }
+  labels->handle = Globalize(*symbols, isolate, Slot(info[frame ? 0 : 1]));
+  std::atomic_signal_fence(std::memory_order_release);
+  labels->kind.store(frame ? capture::LabelSource::kFrame : capture::LabelSource::kHolder);
+  return Napi::String::New(env, frame ? "frame" : "hooks");
+}
+
+Napi::Value InternLabels(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  label::Pairs pairs;
+  if (info.Length() < 1 || !ReadPairs(info[0], &pairs)) return Wrong(env, "internLabels(pairs)");
+  uint32_t generation = 0;
+  return Napi::Number::New(env, label::LabelTable::Get().Intern(std::move(pairs), &generation));
+}
+
+// The table's arrays, in place: they live as long as the process.
+Napi::Value LabelArrays(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  label::LabelTable& table = label::LabelTable::Get();
+  Napi::Object out = Napi::Object::New(env);
+  const uint32_t count = table.capacity();
+  const auto generations = Napi::ArrayBuffer::New(env, table.generations(), count * sizeof(uint32_t));
+  const auto used = Napi::ArrayBuffer::New(env, table.used(), count);
+  if (env.IsExceptionPending()) return env.Undefined();
+  out.Set("generations", Napi::Int32Array::New(env, count, generations, 0));
+  out.Set("used", Napi::Uint8Array::New(env, count, used, 0));
+  return out;
+}
+
+Napi::Value InheritLabels(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  label::Pairs pairs;
+  if (info.Length() < 2 || !info[0].IsNumber() || !ReadPairs(info[1], &pairs)) return Wrong(env, "inheritLabels(threadId, pairs)");
+  Profiler::Get().InheritLabels(info[0].As<Napi::Number>().Int32Value(), pairs);
+  return env.Undefined();
+}
+
+Napi::Value InheritedLabels(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!AreNumbers(info, 1)) return Wrong(env, "inheritedLabels(threadId)");
+  const label::Pairs pairs = Profiler::Get().InheritedLabels(info[0].As<Napi::Number>().Int32Value());
+  Napi::Array out = Napi::Array::New(env, pairs.size() * 2);
+  for (uint32_t i = 0; i < pairs.size(); i++) {
+    out.Set(2 * i, pairs[i].first);
+    out.Set(2 * i + 1, pairs[i].second);
+  }
+  return out;
+}
+
+Napi::Value EnterSection(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!AreNumbers(info, 4)) return Wrong(env, "enterSection(span, spanGeneration, set, setGeneration)");
+  capture::LabelSource* labels = Profiler::Get().Labels();
+  // Not sampled: nobody asks what it cost, and the counters of an earlier run stay what they are.
+  if (labels->state == nullptr || !labels->state->armed.load(std::memory_order_relaxed)) return Napi::Number::New(env, 0);
+  const label::SectionOwner owner{Word(info, 0), Word(info, 1), Word(info, 2), Word(info, 3)};
+  return Napi::Number::New(env, label::EnterSection(labels, owner, reinterpret_cast<uint64_t>(__builtin_frame_address(0))));
+}
+
+Napi::Value ExitSection(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!AreNumbers(info, 1)) return Wrong(env, "exitSection(depth)");
+  capture::LabelSource* labels = Profiler::Get().Labels();
+  if (labels->state == nullptr) return env.Undefined();
+  label::ExitSection(labels, &label::LabelTable::Get(), Word(info, 0), labels->thread_key,
+                     labels->state->armed_cpu_ns.load(std::memory_order_relaxed));
+  return env.Undefined();
+}
+
+// A span's slot and its generation in one number: generation * 2^17 + slot; 0: none is free, or nothing is sampled.
+static_assert(capture::SpanSlots::kCapacity == 1 << 17);
+
+Napi::Value OpenSpan(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  capture::LabelSource* labels = Profiler::Get().Labels();
+  if (labels->state == nullptr || !labels->state->armed.load(std::memory_order_relaxed)) return Napi::Number::New(env, 0);
+  uint32_t generation = 0;
+  const uint32_t slot = labels->spans.Open(&generation);
+  if (slot == 0) return Napi::Number::New(env, 0);
+  return Napi::Number::New(env, static_cast<double>(generation) * capture::SpanSlots::kCapacity + slot);
+}
+
+Napi::Value ReadSpan(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!AreNumbers(info, 2)) return Wrong(env, "readSpan(span, spanGeneration)");
+  const capture::SpanUse* use = Profiler::Get().Labels()->spans.Find(Word(info, 0), Word(info, 1));
+  if (use == nullptr) return Napi::Number::New(env, -1);
+  return Napi::Number::New(
+      env, static_cast<double>(use->exact_ns.load(std::memory_order_relaxed) + use->rest_ns.load(std::memory_order_relaxed)));
+}
+
+Napi::Value CloseSpan(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!AreNumbers(info, 2)) return Wrong(env, "closeSpan(span, spanGeneration)");
+  const Napi::Value used = ReadSpan(info);
+  Profiler::Get().Labels()->spans.Close(Word(info, 0), Word(info, 1));
+  return used;
+}
+
+const char* WhoseName(label::Attribution::Whose whose) {
+  switch (whose) {
+    case label::Attribution::Whose::kValue:
+      return "value";
+    case label::Attribution::Whose::kUnlabelled:
+      return "unlabelled";
+    case label::Attribution::Whose::kEvicted:
+      return "evicted";
+    case label::Attribution::Whose::kOther:
+      return "other";
+  }
+  return "";
+}
+
+Napi::Value Attribution(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (info.Length() < 1 || !info[0].IsString()) return Wrong(env, "attribution(key)");
+  const auto rows = Profiler::Get().ReadAttribution(info[0].As<Napi::String>().Utf8Value());
+  Napi::Array out = Napi::Array::New(env, rows.size());
+  for (uint32_t i = 0; i < rows.size(); i++) {
+    Napi::HandleScope scope(env);
+    Napi::Object row = Napi::Object::New(env);
+    row.Set("whose", WhoseName(rows[i].whose));
+    row.Set("value", rows[i].value);
+    Napi::Array threads = Napi::Array::New(env, rows[i].threads.size());
+    for (uint32_t t = 0; t < rows[i].threads.size(); t++) {
+      const auto& [tid, name, use] = rows[i].threads[t];
+      Napi::Object thread = Napi::Object::New(env);
+      thread.Set("tid", tid);
+      thread.Set("name", name);
+      thread.Set("sampledNs", static_cast<double>(use.sampled_ns));
+      thread.Set("samples", static_cast<double>(use.samples));
+      thread.Set("exactNs", static_cast<double>(use.exact.cpu_ns));
+      thread.Set("exactWallNs", static_cast<double>(use.exact.wall_ns));
+      thread.Set("sections", static_cast<double>(use.exact.sections));
+      threads.Set(t, thread);
+    }
+    row.Set("threads", threads);
+    out.Set(i, row);
+  }
+  return out;
+}
+
+// Encoder only. testLabels(label, holder, frame, other, storage, fields)
+Napi::Value TestLabels(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  std::string reason;
+  const v8api::Symbols* symbols = v8api::LoadSymbols(&reason);
+  if (info.Length() < 6 || symbols == nullptr || !info[5].IsTypedArray()) {
+    return Wrong(env, "testLabels(label, holder, frame, other, storage, fields)");
+  }
+  const auto fields = info[5].As<Napi::Uint32Array>();
+  if (fields.ElementLength() != 12) return Wrong(env, "testLabels: 12 fields");
+  const auto wide = [&](size_t at) { return (uint64_t{fields[at]} << 32) | fields[at + 1]; };
+  capture::SampleLabel expected;
+  expected.label_set = fields[0];
+  expected.label_set_generation = fields[1];
+  expected.attribution_slot = fields[2];
+  expected.attribution_generation = fields[3];
+  expected.trace_id_high = wide(4);
+  expected.trace_id_low = wide(6);
+  expected.span_id = wide(8);
+  expected.local_root_id = wide(10);
+  const v8::LabelTestResult result =
+      v8::TestLabels(*symbols, {Slot(info[0]), Slot(info[1]), Slot(info[2]), Slot(info[3]), Slot(info[4])}, expected);
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("holder", result.holder);
+  out.Set("frame", result.frame);
+  return out;
+}
+
+}  // namespace
+
+std::string LabelsFeature() {
+  if (capture::g_labels_forbidden.load()) return "off: the self-test failed on this V8";
+  const capture::LabelSource* labels = Profiler::Get().Labels();
+  switch (labels->kind.load()) {
+    case capture::LabelSource::kFrame:
+      if (capture::g_continuation_slot.load() == 0) return "off: the self-test did not find where this V8 keeps the async context";
+      return "on: read from the async context frame";
+    case capture::LabelSource::kHolder:
+      return "on: by async hooks";
+    default:
+      return "on: not used yet on this thread";
+  }
+}
+
+void AddLabelFunctions(Napi::Env env, Napi::Object exports) {
+  exports.Set("attachLabels", Napi::Function::New(env, AttachLabels));
+  exports.Set("internLabels", Napi::Function::New(env, InternLabels));
+  exports.Set("labelArrays", Napi::Function::New(env, LabelArrays));
+  exports.Set("inheritLabels", Napi::Function::New(env, InheritLabels));
+  exports.Set("inheritedLabels", Napi::Function::New(env, InheritedLabels));
+  exports.Set("enterSection", Napi::Function::New(env, EnterSection));
+  exports.Set("exitSection", Napi::Function::New(env, ExitSection));
+  exports.Set("openSpan", Napi::Function::New(env, OpenSpan));
+  exports.Set("readSpan", Napi::Function::New(env, ReadSpan));
+  exports.Set("closeSpan", Napi::Function::New(env, CloseSpan));
+  exports.Set("attribution", Napi::Function::New(env, Attribution));
+  exports.Set("testLabels", Napi::Function::New(env, TestLabels));
+}
+
+}  // namespace strobe

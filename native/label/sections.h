@@ -1,0 +1,34 @@
+// Exact sections: the thread's CPU between entry and exit of a call that asked to be measured, sections inside it taken off.
+//
+// Contract: on the JavaScript thread only. While a section is open the handler charges nobody (LabelSource::in_section); at its exit its
+// CPU goes to the span's slot and to the label set, and into `sections_ns`, which the handler takes off what it charges to the next sample
+// outside. So exact and sampled CPU of a thread add up to its clock.
+//
+// Order at entry: `in_section` first, the clock after it; at exit: the counters first, `in_section` last. A sample between sees an open
+// section and leaves its CPU to the next one: nothing is charged twice.
+//
+// A section whose exit never runs (V8 terminates execution without `finally`) is closed without a count by the next exit further out, or by
+// the next entry that stands at the same height of the stack or above it.
+#pragma once
+
+#include <cstdint>
+
+#include "capture/label_source.h"
+#include "label/label_table.h"
+
+namespace strobe::label {
+
+struct SectionOwner {
+  uint32_t span_slot = 0;
+  uint32_t span_generation = 0;
+  uint32_t label_set = 0;
+  uint32_t label_generation = 0;
+};
+
+// How many sections are open now, this one among them: what ExitSection wants back.
+uint32_t EnterSection(capture::LabelSource* source, const SectionOwner& owner, uint64_t stack_address);
+
+// `thread`: SampledThread::key; `since_cpu_ns`: the thread's clock when sampling began: CPU before it is nobody's.
+void ExitSection(capture::LabelSource* source, LabelTable* table, uint32_t depth, uint64_t thread, uint64_t since_cpu_ns);
+
+}  // namespace strobe::label

@@ -1,0 +1,106 @@
+// Labels in the registry: each thread's source, what threads inherit, and who used the CPU.
+#include "profiler.h"
+
+namespace strobe {
+
+namespace {
+
+// Of the calling thread's environment; freed when that ends.
+thread_local capture::LabelSource* t_labels = nullptr;
+
+}  // namespace
+
+capture::LabelSource* Profiler::OwnLabels() { return t_labels; }
+
+capture::LabelSource* Profiler::Labels() {
+  if (t_labels != nullptr) return t_labels;
+  auto* labels = new capture::LabelSource;
+  t_labels = labels;
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (SampledThread* current = FindCurrent()) BindLabels(current);
+  return labels;
+}
+
+// On the thread's own: before it registers, or when it uses labels for the first time.
+void Profiler::BindLabels(SampledThread* thread) {
+  uint64_t inherited = 0;
+  if (const auto found = inherited_.find(thread->node_thread_id); found != inherited_.end()) {
+    inherited = (uint64_t{found->second.generation} << 32) | found->second.id;
+  }
+  thread->state->inherited_labels.store(inherited);
+  thread->state->charged_sections_ns.store(t_labels != nullptr ? t_labels->sections_ns.load() : 0);
+  thread->state->labels.store(t_labels);
+  if (t_labels == nullptr) return;
+  t_labels->state = thread->state;
+  t_labels->thread_key = thread->key;
+}
+
+// `thread` null: it never joined.
+void Profiler::UnbindLabels(SampledThread* thread) {
+  if (thread == nullptr) {
+    delete t_labels;
+    t_labels = nullptr;
+    return;
+  }
+  thread->state->labels.store(nullptr);
+  thread->state->inherited_labels.store(0);
+  if (const auto found = inherited_.find(thread->node_thread_id); found != inherited_.end()) {
+    label::LabelTable::Get().Unpin(found->second.id, found->second.generation);
+    inherited_.erase(found);
+  }
+  if (t_labels == nullptr) return;
+  if (t_labels->measured) label::LabelTable::Get().ForgetThread(thread->key);
+  delete t_labels;
+  t_labels = nullptr;
+}
+
+void Profiler::InheritLabels(int32_t node_thread_id, const label::Pairs& pairs) {
+  label::LabelTable& table = label::LabelTable::Get();
+  uint32_t generation = 0;
+  const uint32_t id = table.Intern(pairs, &generation);
+  if (id == 0 || !table.Pin(id, generation)) return;
+  std::lock_guard<std::mutex> lock(mutex_);
+  // Workers that never join (they failed to start) would leave theirs here.
+  if (inherited_.size() >= capture::kMaxThreads) {
+    for (const auto& [thread, inherited] : inherited_) table.Unpin(inherited.id, inherited.generation);
+    inherited_.clear();
+  }
+  inherited_[node_thread_id] = {pairs, id, generation};
+  for (const SampledThread* thread : threads_) {
+    if (thread->node_thread_id == node_thread_id) {
+      thread->state->inherited_labels.store((uint64_t{generation} << 32) | id);
+    }
+  }
+}
+
+label::Pairs Profiler::InheritedLabels(int32_t node_thread_id) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = inherited_.find(node_thread_id);
+  return found != inherited_.end() ? found->second.pairs : label::Pairs{};
+}
+
+std::vector<Profiler::AttributedRow> Profiler::ReadAttribution(const std::string& key) {
+  std::unordered_map<uint64_t, std::pair<int32_t, std::string>> names;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (const SampledThread* thread : threads_) names[thread->key] = {thread->tid, thread->name};
+  }
+  std::vector<AttributedRow> rows;
+  for (const label::Attribution::Row& row : collector_.attribution().Read(key, &label::LabelTable::Get())) {
+    AttributedRow out{row.whose, row.value, {}};
+    label::Use ended;
+    for (const auto& [thread, use] : row.threads) {
+      if (use.empty()) continue;
+      if (const auto found = names.find(thread); found != names.end()) {
+        out.threads.push_back({found->second.first, found->second.second, use});
+      } else {
+        ended.Add(use);
+      }
+    }
+    if (!ended.empty()) out.threads.push_back({0, "", ended});
+    rows.push_back(std::move(out));
+  }
+  return rows;
+}
+
+}  // namespace strobe

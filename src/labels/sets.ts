@@ -1,0 +1,128 @@
+// Sets of labels: checked, merged, and known to the engine by a small number.
+//
+// A set is immutable. Equal sets of a process have one id in the engine's table; here a cache of bounded size saves the way there. The table is bounded, too: a set
+// that found no room has the id NO_ROOM, one whose place was taken since has a stale generation; the profile shows both as `(evicted)`, and counts them.
+
+import { StrobeError } from '../errors';
+import { EMPTY_SET, type LabelSet } from '../label';
+import { labelEngine } from './engine';
+
+export type LabelValue = string | number | boolean;
+export type Labels = Readonly<Record<string, LabelValue>>;
+
+export const MAX_LABELS = 64;
+export const MAX_NAME_BYTES = 128;
+export const MAX_VALUE_BYTES = 1024;
+
+/** Labels of strobe's own in the profile. */
+const RESERVED = new Set(['thread_name', 'thread_id', 'trace_id', 'span_id', 'local_root_span_id', 'gc', 'strobe_labels']);
+
+const NO_ROOM = -1;
+
+function refuse(message: string): never {
+  throw new StrobeError('ERR_INVALID_OPTION', message);
+}
+
+/** UTF-8 bytes are counted only where there may be too many. */
+function longerThan(text: string, bytes: number): boolean {
+  return text.length > bytes || (text.length * 3 > bytes && Buffer.byteLength(text) > bytes);
+}
+
+function checkedValue(name: string, value: unknown): string {
+  if (name === '') refuse('labels: a label needs a name that is not empty');
+  if (longerThan(name, MAX_NAME_BYTES)) refuse(`labels: the name '${name.slice(0, 40)}…' is longer than ${MAX_NAME_BYTES} bytes`);
+  if (RESERVED.has(name)) refuse(`labels: '${name}' is strobe's own; choose another name`);
+  let text: string;
+  if (typeof value === 'string') text = value;
+  else if (typeof value === 'number' || typeof value === 'boolean') text = String(value);
+  else refuse(`labels: '${name}' must be a string, a number or a boolean, got ${value === null ? 'null' : typeof value}`);
+  if (longerThan(text, MAX_VALUE_BYTES)) refuse(`labels: the value of '${name}' is longer than ${MAX_VALUE_BYTES} bytes; shorten it`);
+  return text;
+}
+
+function keyOf(names: string[], labels: Record<string, string>): string {
+  let key = '';
+  for (const name of names) {
+    const value = labels[name] as string;
+    key += `${name.length}:${name}${value.length}:${value}`;
+  }
+  return key;
+}
+
+/** Two generations: what was used since the last turn, and before. Both together are bounded; a set that is used stays. */
+const CACHED = 2048;
+let young = new Map<string, LabelSet>();
+let old = new Map<string, LabelSet>();
+
+let arrays: { generations: Int32Array; used: Uint8Array } | null | undefined;
+
+function tableArrays() {
+  if (arrays === undefined) arrays = labelEngine()?.labelArrays() ?? null;
+  return arrays;
+}
+
+/** The set is still the one that the engine knows by its number; then it is marked as used. */
+function living(set: LabelSet): boolean {
+  const table = tableArrays();
+  if (!table) return true;
+  if (set.id <= 0 || table.generations[set.id] !== set.generation) return false;
+  table.used[set.id] = 1;
+  return true;
+}
+
+function intern(key: string, names: string[], labels: Record<string, string>): LabelSet {
+  const engine = labelEngine();
+  let id = 0;
+  let generation = 0;
+  if (engine) {
+    id = engine.internLabels(names.flatMap((name) => [name, labels[name] as string]));
+    generation = id === 0 ? 0 : (tableArrays()?.generations[id] ?? 0);
+    if (id === 0) id = NO_ROOM;
+  }
+  return { id, generation, labels: Object.freeze(labels), key };
+}
+
+function setOf(labels: Record<string, string>): LabelSet {
+  const names = Object.keys(labels).sort();
+  if (names.length === 0) return EMPTY_SET;
+  const key = keyOf(names, labels);
+  let set = young.get(key);
+  if (set && living(set)) return set;
+  set = old.get(key);
+  if (!set || !living(set)) set = intern(key, names, labels);
+  if (young.size >= CACHED) {
+    old = young;
+    young = new Map();
+  }
+  young.set(key, set);
+  return set;
+}
+
+/** `outer`'s labels with `labels` over them. */
+export function mergeSets(outer: LabelSet, labels: Labels): LabelSet {
+  if (typeof labels !== 'object' || labels === null || Array.isArray(labels)) {
+    refuse(
+      `labels must be an object of names and values, got ${labels === null ? 'null' : Array.isArray(labels) ? 'an array' : typeof labels}`,
+    );
+  }
+  const merged: Record<string, string> = Object.assign(Object.create(null), outer.labels);
+  for (const name of Object.keys(labels)) merged[name] = checkedValue(name, labels[name]);
+  const count = Object.keys(merged).length;
+  if (count > MAX_LABELS)
+    refuse(`labels: at most ${MAX_LABELS} labels at a time, these would be ${count}; drop some, or set fewer outside`);
+  return setOf(merged);
+}
+
+/** Labels that came from the engine or from spans: what is not allowed is left out, nothing is thrown. */
+export function mergeLenient(outer: LabelSet, labels: Record<string, LabelValue>): LabelSet {
+  const merged: Record<string, string> = Object.assign(Object.create(null), outer.labels);
+  for (const name of Object.keys(labels)) {
+    if (Object.keys(merged).length >= MAX_LABELS && !(name in merged)) break;
+    try {
+      merged[name] = checkedValue(name, labels[name]);
+    } catch {
+      // Too long, of another type, or a name of strobe's own: this label is not shown, the others are.
+    }
+  }
+  return setOf(merged);
+}
