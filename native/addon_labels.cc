@@ -70,6 +70,10 @@ Napi::Value AttachLabels(const Napi::CallbackInfo& info) {
     capture::SampleLabel label;
     frame = data != nullptr && capture::ReadFromFrame(*layout, *data, *Slot(info[0]), &label) == capture::LabelRead::kFound;
   }
+  // The encoder's self-test is some milliseconds away, and checks it again.
+  if (frame && capture::g_continuation_slot.load() == 0) {
+    capture::g_continuation_slot.store(v8::FindContinuationSlot(isolate, *symbols->get_continuation_data(isolate)));
+  }
   labels->handle = Globalize(*symbols, isolate, Slot(info[frame ? 0 : 1]));
   std::atomic_signal_fence(std::memory_order_release);
   labels->kind.store(frame ? capture::LabelSource::kFrame : capture::LabelSource::kHolder);

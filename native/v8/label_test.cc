@@ -60,6 +60,17 @@ std::string TestFrame(const v8api::Symbols& symbols, const Layout& layout, const
 
 }  // namespace
 
+uint32_t FindContinuationSlot(const v8api::Isolate* isolate, uint64_t data) {
+  const auto base = reinterpret_cast<uint64_t>(isolate);
+  uint32_t found = 0;
+  for (uint32_t at = 0; at < kSearchBytes; at += 8) {
+    if (capture::StackWord(base + at) != data) continue;
+    if (found != 0) return 0;
+    found = at;
+  }
+  return found;
+}
+
 LabelTestResult TestLabels(const v8api::Symbols& symbols, const LabelTestHandles& handles, const capture::SampleLabel& expected) {
   std::string reason;
   const Layout* layout = FindLayout(&reason);

@@ -25,6 +25,10 @@ struct LabelTestResult {
   std::string frame;   // the same; 'not there' where V8 has no such data
 };
 
+// The isolate's only word that equals its continuation data now, bytes from its start; 0: none, or more than one. `data` must be a fresh
+// object: a common one (undefined) stands in many places.
+uint32_t FindContinuationSlot(const v8api::Isolate* isolate, uint64_t data);
+
 LabelTestResult TestLabels(const v8api::Symbols& symbols, const LabelTestHandles& handles, const capture::SampleLabel& expected);
 
 }  // namespace strobe::v8
