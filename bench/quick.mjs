@@ -1,8 +1,8 @@
-// `npm run bench:quick [-- --part cpu|typescript|gaps|start|code|idle|busy|all] [--pairs N] [--json FILE] [--node PATH]`: what strobe costs, measured here and now.
+// `npm run bench:quick [-- --part cpu|typescript|gaps|start|code|labels|idle|busy|all] [--pairs N] [--json FILE] [--node PATH]`: what strobe costs, measured here and now.
 //
 // Contract: tables on stdout, a progress line on a terminal's stderr, then one verdict line a claim: pass, fail or not enough data (docs/bench.md says
 // how each is reached). Exit code 1 when a verdict is fail or a run broke, 2 on a usage error. All parts together take less than 6 minutes on two cores that have nothing else to do.
-// `--pairs` is the number of rounds of each part (cpu, typescript, gaps, idle 5, start 15, code 12, busy 2); `--node` runs the workloads under another Node;
+// `--pairs` is the number of rounds of each part (cpu, typescript, gaps, idle 5, start 15, code 12, labels 20, busy 2); `--node` runs the workloads under another Node;
 // `--json` also writes every measurement. `--part` takes several, with commas.
 
 import { spawnSync } from 'node:child_process';
@@ -15,6 +15,7 @@ import { partBusy } from './lib/part-busy.mjs';
 import { partCode } from './lib/part-code.mjs';
 import { partGaps } from './lib/part-gaps.mjs';
 import { partIdle } from './lib/part-idle.mjs';
+import { partLabels } from './lib/part-labels.mjs';
 import { partLoad } from './lib/part-load.mjs';
 import { partStart } from './lib/part-start.mjs';
 import { Progress } from './lib/progress.mjs';
@@ -26,6 +27,7 @@ const PARTS = {
   gaps: partGaps,
   start: partStart,
   code: partCode,
+  labels: partLabels,
   idle: partIdle,
   busy: partBusy,
 };
@@ -47,9 +49,11 @@ function options() {
   if (pairs !== undefined && !(Number.isInteger(pairs) && pairs >= 1 && pairs <= 1000)) {
     throw new Error(`--pairs takes a whole number from 1 to 1000, not '${values.pairs}'`);
   }
-  const version = spawnSync(values.node, ['--version'], { encoding: 'utf8' });
+  // A path is the caller's: children run elsewhere.
+  const node = values.node.includes('/') ? resolve(values.node) : values.node;
+  const version = spawnSync(node, ['--version'], { encoding: 'utf8' });
   if (version.status !== 0) throw new Error(`--node: ${values.node} does not start`);
-  return { parts, pairs, json: values.json && resolve(values.json), node: values.node, version: version.stdout.trim() };
+  return { parts, pairs, json: values.json && resolve(values.json), node, version: version.stdout.trim() };
 }
 
 function checkMachine() {
@@ -73,7 +77,7 @@ async function measure({ parts, pairs, node, version }) {
   for (const part of parts) {
     const begin = Date.now();
     // An absent number of pairs is each part's own.
-    const result = await PARTS[part]({ node, progress, ...(pairs === undefined ? {} : { pairs }) });
+    const result = await PARTS[part]({ node, version, progress, ...(pairs === undefined ? {} : { pairs }) });
     progress.clear();
     for (const text of result.tables) console.log(`\n${text}`);
     verdicts.push(...result.verdicts);

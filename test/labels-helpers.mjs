@@ -22,7 +22,10 @@ export async function labelled(name, args, { flags = [], env = {}, limitSeconds 
   const out = folder();
   const [profileFile, saidFile] = [join(out, 'profile.pb.gz'), join(out, 'said.json')];
   const path = join(ROOT, 'test', 'programs', 'labels', name);
-  const ran = await runNode([...flags, path, ...args.map(String), profileFile, saidFile], { env: { STROBE_INDEX: INDEX, ...env }, limitSeconds });
+  const ran = await runNode([...flags, path, ...args.map(String), profileFile, saidFile], {
+    env: { STROBE_INDEX: INDEX, ...env },
+    limitSeconds,
+  });
   assert.is(ran.code, 0, `${flags.join(' ')} ${name}: ${ran.signal ?? `exit code ${ran.code}`}\n${ran.stdout}\n${ran.stderr}`);
   const profile = decode(readFileSync(profileFile), name);
   const samples = profile.samples.map(({ values, locations, labels }) => ({

@@ -47,11 +47,20 @@ function loads(node) {
   return `does not load in this Node (${said})`;
 }
 
+const competitorVersion = () => readJson(bench, 'package.json').devDependencies[COMPETITOR];
+
+/** '' when it takes part, else a sentence. */
+export function competitorMissing(node) {
+  const version = competitorVersion();
+  const problem = install(version) ?? loads(node);
+  return problem ? `${COMPETITOR} ${version} ${problem}: its rows are left out` : '';
+}
+
 /** { taking: [{ label, way, hz }], left: string[] } */
 export function profilers(node) {
-  const version = readJson(bench, 'package.json').devDependencies[COMPETITOR];
-  const problem = install(version) ?? loads(node);
-  if (problem) return { taking: OURS, left: [`${COMPETITOR} ${version} ${problem}: its rows are left out`] };
+  const version = competitorVersion();
+  const problem = competitorMissing(node);
+  if (problem) return { taking: OURS, left: [problem] };
   return { taking: [...OURS, { label: `${COMPETITOR} ${version}, 1 ms`, way: 'datadog' }], left: [] };
 }
 

@@ -15,14 +15,15 @@ export function insideSection(): boolean {
 /** As runWith; the thread's CPU meanwhile is charged to the label. While no profiler runs it is runWith. */
 export function runMeasured<T>(label: Label, fn: () => T): T {
   const engine = labelEngine();
-  const outer = depth;
+
   const entered = engine?.enterSection(label.slot, label.slotGeneration, label.setId, label.setGeneration) ?? 0;
   if (entered === 0) return runWith(label, fn);
   depth = entered;
   try {
     return runWith(label, fn);
   } finally {
-    depth = outer;
+    // Not what it was before: where V8 ended a section without its `finally`, the engine has closed it meanwhile.
+    depth = entered - 1;
     engine?.exitSection(entered);
   }
 }

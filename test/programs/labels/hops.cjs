@@ -131,12 +131,16 @@ async function main() {
         pipeline(Readable.from(['a', 'b']), upper, zlib.createGzip(), sink, (error) => (error ? failed(error) : next(work())));
       }),
     pipelinePromise: (work) =>
-      pipelined(Readable.from(['a']), async function* (source) {
-        for await (const chunk of source) {
-          work();
-          yield chunk;
-        }
-      }, new Writable({ write: (_, __, pass) => pass() })),
+      pipelined(
+        Readable.from(['a']),
+        async function* (source) {
+          for await (const chunk of source) {
+            work();
+            yield chunk;
+          }
+        },
+        new Writable({ write: (_, __, pass) => pass() }),
+      ),
     asyncGenerator: async (work) => {
       async function* steps() {
         for (let i = 0; i < 2; i++) {
@@ -157,7 +161,10 @@ async function main() {
       }),
     bound: (work) =>
       new Promise((next) => {
-        pool.once('go', bindLabels(() => next(work())));
+        pool.once(
+          'go',
+          bindLabels(() => next(work())),
+        );
         outside(() => pool.emit('go'));
       }),
     boundGenerator: (work) => {
