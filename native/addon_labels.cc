@@ -80,12 +80,18 @@ Napi::Value AttachLabels(const Napi::CallbackInfo& info) {
   return Napi::String::New(env, frame ? "frame" : "hooks");
 }
 
+// A set's id and its generation in one number: generation * 2^16 + id; 0: no room. Not the id alone: until its caller had looked up the
+// generation, the slot might be another set's.
+constexpr uint32_t kSetIds = 1 << 16;
+static_assert(label::LabelTableLimits{}.sets <= kSetIds);
+
 Napi::Value InternLabels(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   label::Pairs pairs;
   if (info.Length() < 1 || !ReadPairs(info[0], &pairs)) return Wrong(env, "internLabels(pairs)");
   uint32_t generation = 0;
-  return Napi::Number::New(env, label::LabelTable::Get().Intern(std::move(pairs), &generation));
+  const uint32_t id = label::LabelTable::Get().Intern(std::move(pairs), &generation);
+  return Napi::Number::New(env, static_cast<double>(generation) * kSetIds + id);
 }
 
 // The table's arrays, in place: they live as long as the process.
@@ -129,7 +135,7 @@ Napi::Value EnterSection(const Napi::CallbackInfo& info) {
   // Not sampled: nobody asks what it cost, and the counters of an earlier run stay what they are.
   if (labels->state == nullptr || !labels->state->armed.load(std::memory_order_relaxed)) return Napi::Number::New(env, 0);
   const label::SectionOwner owner{Word(info, 0), Word(info, 1), Word(info, 2), Word(info, 3)};
-  return Napi::Number::New(env, label::EnterSection(labels, owner, reinterpret_cast<uint64_t>(__builtin_frame_address(0))));
+  return Napi::Number::New(env, label::EnterSection(labels, owner, labels->state->armed_cpu_ns.load(std::memory_order_relaxed)));
 }
 
 Napi::Value ExitSection(const Napi::CallbackInfo& info) {

@@ -213,6 +213,8 @@ bool Collector::Drain() {
         std::lock_guard<std::mutex> lock(threads_mutex_);
         threads_.erase(std::find(threads_.begin(), threads_.end(), thread));
       }
+      // What was evicted with sections of this thread first: folded later it would bring the thread's key back for ever.
+      labels_.TakeRetired([this](const label::LabelSet& set) { attribution_.Fold(set); });
       attribution_.ForgetThread(thread->key);
       on_drained_(thread);
       names_freed = true;

@@ -121,6 +121,7 @@ SampledThread* Profiler::JoinLocked(const std::string& name, int32_t node_thread
   state->stack_low = stack.low;
   state->stack_high = stack.high;
   state->gc_depth = 0;
+  state->gc_announced = false;
   state->gc_since.store(capture::ThreadState::kNoGc);
   state->gc_ns.store(0);
   state->labels_refused.store(0);
@@ -165,6 +166,7 @@ bool Profiler::Attach(SampledThread* thread) {
     symbols->add_gc_prologue(thread->state->isolate, OnGcBegins, thread->state, v8api::kGcAll);
     symbols->add_gc_epilogue(thread->state->isolate, OnGcEnds, thread->state, v8api::kGcAll);
     thread->gc_attached = true;
+    thread->state->gc_announced = true;
   }
   thread->code_attached = v8::AttachCodeEvents(*symbols, thread->state->isolate, &thread->events, true);
   return thread->code_attached;
@@ -181,6 +183,7 @@ void Profiler::Detach(SampledThread* thread) {
     capture::GcEnds(thread->state);
   }
   thread->gc_attached = false;
+  thread->state->gc_announced = false;
 }
 
 void Profiler::Arm(SampledThread* thread) {

@@ -1,4 +1,6 @@
 // Labels in the registry: each thread's source, what threads inherit, and who used the CPU.
+#include <algorithm>
+
 #include "profiler.h"
 
 namespace strobe {
@@ -60,10 +62,22 @@ void Profiler::InheritLabels(int32_t node_thread_id, const label::Pairs& pairs) 
   const uint32_t id = table.Intern(pairs, &generation);
   if (id == 0 || !table.Pin(id, generation)) return;
   std::lock_guard<std::mutex> lock(mutex_);
-  // Workers that never join (they failed to start) would leave theirs here.
+  // Workers that never join (no profiler runs, they failed to start) leave theirs here: the oldest that is no living thread's goes. Node
+  // counts its threads up.
   if (inherited_.size() >= capture::kMaxThreads) {
-    for (const auto& [thread, inherited] : inherited_) table.Unpin(inherited.id, inherited.generation);
-    inherited_.clear();
+    auto oldest = inherited_.end();
+    for (auto one = inherited_.begin(); one != inherited_.end(); ++one) {
+      const bool lives =
+          std::any_of(threads_.begin(), threads_.end(), [&](const SampledThread* thread) { return thread->node_thread_id == one->first; });
+      if (!lives && (oldest == inherited_.end() || one->first < oldest->first)) oldest = one;
+    }
+    if (oldest != inherited_.end()) {
+      table.Unpin(oldest->second.id, oldest->second.generation);
+      inherited_.erase(oldest);
+    }
+  }
+  if (const auto known = inherited_.find(node_thread_id); known != inherited_.end()) {
+    table.Unpin(known->second.id, known->second.generation);
   }
   inherited_[node_thread_id] = {pairs, id, generation};
   for (const SampledThread* thread : threads_) {

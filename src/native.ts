@@ -222,14 +222,14 @@ export interface NativeAddon {
    * `holder`, which hooks must keep; otherwise why not.
    */
   attachLabels(storage: object, holder: object): string;
-  /** [name, value, name, value, …] -> the set's id, 0 when the table has no room. */
+  /** [name, value, name, value, …] -> generation * 65536 + the set's id; 0 when the table has no room. */
   internLabels(pairs: string[]): number;
   /** The table's own memory: the living generation of each id; a mark for sets that are used (so that others are evicted first). */
   labelArrays(): { generations: Int32Array; used: Uint8Array };
   /** The labels of a Worker that was just made (Node's thread id); in the Worker: what it inherited. */
   inheritLabels(threadId: number, pairs: string[]): void;
   inheritedLabels(threadId: number): string[];
-  /** Opens an exact section and returns how many are open; 0: nothing is sampled, no section was opened. `exitSection` wants that number. */
+  /** Opens an exact section and returns how many are open; 0: nothing is sampled, no section was opened. `exitSection` wants that number; 0 gives up all that are open. */
   enterSection(slot: number, slotGeneration: number, set: number, setGeneration: number): number;
   exitSection(depth: number): void;
   /** CPU counters for a span: generation * 131072 + slot; 0 when none is free or nothing is sampled. */

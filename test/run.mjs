@@ -202,7 +202,7 @@ async function runCpp(results) {
     name: THREAD_SANITIZER,
     dir: 'build-tsan',
     defines: { STROBE_SANITIZE: 'thread' },
-    filter: ['ring', 'capture', 'code_events', 'collector'],
+    filter: ['ring', 'capture', 'code_events', 'collector', 'label_table', 'attribution', 'sections'],
     env: { TSAN_OPTIONS: 'halt_on_error=1' },
   });
 }

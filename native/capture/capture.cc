@@ -98,7 +98,10 @@ uint64_t Charge(ThreadState* state, uint64_t cpu_now, const SampleLabel& label) 
     std::atomic_signal_fence(std::memory_order_acquire);
     sections = labels->sections_ns.load(std::memory_order_relaxed);
   }
-  const uint64_t spent = cpu_now - state->charged_cpu_ns.load(std::memory_order_relaxed);
+  const uint64_t charged = state->charged_cpu_ns.load(std::memory_order_relaxed);
+  // Armed anew on another thread while this handler waited for a core.
+  if (cpu_now < charged) return 0;
+  const uint64_t spent = cpu_now - charged;
   const uint64_t measured = sections - state->charged_sections_ns.load(std::memory_order_relaxed);
   // A section's clock is read a little outside of it.
   if (measured > spent) return 0;
@@ -110,6 +113,20 @@ uint64_t Charge(ThreadState* state, uint64_t cpu_now, const SampleLabel& label) 
     }
   }
   return spent - measured;
+}
+
+SampleLabel InheritedLabel(const ThreadState& state) {
+  const uint64_t inherited = state.inherited_labels.load(std::memory_order_relaxed);
+  SampleLabel label;
+  label.label_set = static_cast<uint32_t>(inherited);
+  label.label_set_generation = static_cast<uint32_t>(inherited >> 32);
+  return label;
+}
+
+// Objects may be moving: a collection that began before this thread was armed, so that nothing was kept of its beginning, or one on a V8
+// that announces none. A step of marking or sweeping (announced by nobody) moves nothing.
+bool MayMove(const ThreadState& state, const v8api::SampleInfo& info) {
+  return info.vm_state == static_cast<uint16_t>(v8api::VmState::kGc) && (state.gc_depth != 0 || !state.gc_announced);
 }
 
 }  // namespace
@@ -124,11 +141,7 @@ SampleLabel CurrentLabel(ThreadState* state) {
   }
   if (read == LabelRead::kFound) return label;
   if (read == LabelRead::kRefused) Add(&state->labels_refused, 1);
-  label = SampleLabel{};
-  const uint64_t inherited = state->inherited_labels.load(std::memory_order_relaxed);
-  label.label_set = static_cast<uint32_t>(inherited);
-  label.label_set_generation = static_cast<uint32_t>(inherited >> 32);
-  return label;
+  return InheritedLabel(*state);
 }
 
 CaptureResult Capture(ThreadState* state, const Registers& registers, bool runnable) {
@@ -194,7 +207,11 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, bool runna
       record->gc_type = gc_type;
       record->unused = 0;
       // Inside an announced collection objects move: its label was read before it began.
-      record->label = (flags & kGcPrologue) != 0 ? state->gc_label : CurrentLabel(state);
+      if ((flags & kGcPrologue) != 0) {
+        record->label = state->gc_label;
+      } else {
+        record->label = MayMove(*state, info) ? InheritedLabel(*state) : CurrentLabel(state);
+      }
       record->rest_ns = Charge(state, cpu_start, record->label);
       record->leaf = registers.leaf;
       ReadFrameSlots(*state, registers, (flags & kFromCaller) != 0, &record->leaf);

@@ -78,6 +78,11 @@ LabelRead ReadFromFrame(const v8::Layout& layout, uint64_t frame, uint64_t stora
   }
   const uint32_t first = kTableData + 8 * static_cast<uint32_t>(buckets);
   const auto entries = static_cast<uint32_t>(elements + deleted);
+  int32_t length = 0;
+  if (!v8::ReadLength(layout, table, &length) ||
+      layout.array_data + uint64_t{8} * static_cast<uint32_t>(length) < first + uint64_t{kEntryBytes} * entries) {
+    return LabelRead::kRefused;
+  }
   for (uint32_t i = 0; i < entries; i++) {
     uint64_t key = 0;
     if (!v8::ReadField(table, first + i * kEntryBytes, &key)) return LabelRead::kRefused;

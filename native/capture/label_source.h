@@ -61,7 +61,7 @@ struct OpenSection {
   uint64_t wall_start_ns;
   uint64_t nested_cpu_ns;
   uint64_t nested_wall_ns;
-  uint64_t stack_address;  // of the call that opened it
+  uint64_t since_cpu_ns;  // when sampling began, as it was when `nested_cpu_ns` was counted
   uint32_t span_slot;
   uint32_t span_generation;
   uint32_t label_set;

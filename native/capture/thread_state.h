@@ -66,10 +66,11 @@ struct ThreadState {
   // Events published when the collection that runs now began; kNoGc: none runs. The collector applies no later event before it is over.
   static constexpr uint64_t kNoGc = ~uint64_t{0};
   std::atomic<uint64_t> gc_since{kNoGc};
-  uint32_t gc_depth = 0;  // collections within collections: V8 announces weak callbacks inside the one that found them
+  bool gc_announced = false;  // this V8 calls GcBegins and GcEnds; own thread writes
+  uint32_t gc_depth = 0;      // collections within collections: V8 announces weak callbacks inside the one that found them
   uint32_t gc_frame_count = 0;
   uint32_t gc_type = 0;
-  bool gc_walked = false;          // the frames are WalkedFrame (js_walk.h)
+  bool gc_walked = false;  // the frames are WalkedFrame (js_walk.h)
   SampleLabel gc_label;
   std::atomic<uint64_t> gc_ns{0};  // CPU of taking these stacks, nanoseconds
 

@@ -29,9 +29,9 @@ void MoveToEnded(UseByThread* uses, uint64_t thread) {
   (*uses)[0].Add(use);
 }
 
-UseByThread ExactOf(const LabelSet& set) {
+UseByThread ExactOf(const ExactByThread& all) {
   UseByThread uses;
-  for (const auto& [thread, exact] : set.exact) uses[thread].exact = exact;
+  for (const auto& [thread, exact] : all) uses[thread].exact = exact;
   return uses;
 }
 
@@ -47,8 +47,9 @@ void Attribution::AddSample(const LabelSet* set, bool evicted, uint64_t thread, 
 }
 
 void Attribution::Fold(const LabelSet& set) {
-  UseByThread uses = ExactOf(set);
   std::lock_guard<std::mutex> lock(mutex_);
+  // A set that waited for the collector since before the last Reset has the sections of an earlier run.
+  UseByThread uses = set.exact_run == exact_run_ ? ExactOf(set.exact) : UseByThread{};
   if (const auto found = living_.find(Id(set.id, set.generation)); found != living_.end()) {
     AddAll(&uses, found->second);
     living_.erase(found);
@@ -99,9 +100,12 @@ std::vector<Attribution::Row> Attribution::Read(const std::string& key, LabelTab
     for (const auto& [name, value] : set.pairs) {
       if (name == key) to = &values[value];
     }
-    AddAll(to, ExactOf(set));
+    AddAll(to, ExactOf(set.exact));
     if (sampled != living_.end()) AddAll(to, sampled->second);
   });
+  const LabelTable::Loose loose = table->ReadLoose();
+  AddAll(&unlabelled, ExactOf(loose.unlabelled));
+  AddAll(&evicted, ExactOf(loose.evicted));
   // Evicted a moment ago, and not yet folded.
   for (const auto& [id, uses] : living_) {
     if (seen.count(id) == 0) AddAll(&evicted, uses);
@@ -122,7 +126,7 @@ void Attribution::Reset(LabelTable* table) {
   evicted_.clear();
   past_.clear();
   past_by_key_.clear();
-  table->ResetExact();
+  exact_run_ = table->ResetExact();
 }
 
 }  // namespace strobe::label

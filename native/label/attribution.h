@@ -60,6 +60,7 @@ class Attribution {
   static uint64_t Id(uint32_t id, uint32_t generation) { return (uint64_t{generation} << 32) | id; }
 
   std::mutex mutex_;
+  uint32_t exact_run_ = 0;
   std::unordered_map<uint64_t, UseByThread> living_;  // samples only; sections stand in the table
   UseByThread unlabelled_;
   UseByThread evicted_;

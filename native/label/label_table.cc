@@ -12,6 +12,7 @@ constexpr size_t kEntryBytes = 256;
 constexpr size_t kPairBytes = 2 * sizeof(std::string);
 // So many evicted sets are worth the collector's time when nothing else wakes it.
 constexpr size_t kWakeEvery = 1024;
+constexpr size_t kWakeEveryBytes = 4u << 20;
 
 // Pages that are touched only as far as ids were given out.
 template <typename T>
@@ -33,6 +34,14 @@ size_t BytesOf(const LabelSet& set) {
   size_t bytes = kEntryBytes + set.key.size();
   for (const auto& [name, value] : set.pairs) bytes += kPairBytes + name.size() + value.size();
   return bytes;
+}
+
+void MoveToEnded(ExactByThread* uses, uint64_t thread) {
+  const auto found = uses->find(thread);
+  if (found == uses->end()) return;
+  const ExactUse use = found->second;
+  uses->erase(found);
+  (*uses)[0].Add(use);
 }
 
 }  // namespace
@@ -65,14 +74,14 @@ uint32_t LabelTable::Intern(Pairs pairs, uint32_t* generation) {
   auto* set = new LabelSet;
   set->pairs = std::move(pairs);
   set->key = std::move(key);
-  const size_t bytes = BytesOf(*set);
-  const uint32_t id = TakeSlot(bytes);
+  set->bytes = BytesOf(*set);
+  const uint32_t id = TakeSlot(set->bytes);
   if (id == 0) {
     delete set;
     refused_.fetch_add(1, std::memory_order_relaxed);
     return 0;
   }
-  bytes_ += bytes;
+  bytes_ += set->bytes;
   set->id = id;
   set->generation = generations_[id].load(std::memory_order_relaxed) + 1;
   // 0 is "no label" to everybody who compares.
@@ -87,6 +96,8 @@ uint32_t LabelTable::Intern(Pairs pairs, uint32_t* generation) {
 }
 
 uint32_t LabelTable::TakeSlot(size_t bytes) {
+  // Not even alone: nobody else's set has to go for it.
+  if (bytes > limits_.bytes) return 0;
   while (bytes_ + bytes > limits_.bytes || (free_.empty() && made_ == limits_.sets)) {
     if (!EvictOne()) return 0;
   }
@@ -97,7 +108,10 @@ uint32_t LabelTable::TakeSlot(size_t bytes) {
 }
 
 bool LabelTable::EvictOne() {
-  if (retired_count_.load(std::memory_order_relaxed) >= limits_.retired) return false;
+  if (retired_count_.load(std::memory_order_relaxed) >= limits_.retired ||
+      retired_bytes_.load(std::memory_order_relaxed) >= limits_.retired_bytes) {
+    return false;
+  }
   // Two rounds: the first may only take marks away.
   for (uint64_t step = 0; step < uint64_t{2} * made_; step++) {
     hand_ = hand_ + 1 < made_ ? hand_ + 1 : 1;
@@ -109,7 +123,7 @@ bool LabelTable::EvictOne() {
       continue;
     }
     by_key_.erase(set->key);
-    bytes_ -= BytesOf(*set);
+    bytes_ -= set->bytes;
     slots_[hand_].store(nullptr, std::memory_order_release);
     // Stale from here on, also for JavaScript that compares before it uses an id again.
     generations_[hand_].fetch_add(1, std::memory_order_relaxed);
@@ -128,11 +142,16 @@ void LabelTable::Retire(LabelSet* set) {
     return;
   }
   const size_t waiting = retired_count_.fetch_add(1, std::memory_order_relaxed) + 1;
+  retired_bytes_.fetch_add(set->bytes, std::memory_order_relaxed);
+  bytes_since_wake_ += set->bytes;
+  set->exact_run = run_;
   set->next_retired = retired_.load(std::memory_order_relaxed);
   // One pusher at a time (the mutex); the collector takes all at once, so there is no node that could come back under us.
   while (!retired_.compare_exchange_weak(set->next_retired, set, std::memory_order_release, std::memory_order_relaxed)) {
   }
-  if (waiting % kWakeEvery == 0 && wake_) wake_();
+  if (waiting % kWakeEvery != 0 && bytes_since_wake_ < kWakeEveryBytes) return;
+  bytes_since_wake_ = 0;
+  if (wake_) wake_();
 }
 
 void LabelTable::TakeRetired(const std::function<void(const LabelSet&)>& visit) {
@@ -141,6 +160,7 @@ void LabelTable::TakeRetired(const std::function<void(const LabelSet&)>& visit) 
   while (set != nullptr) {
     LabelSet* next = set->next_retired;
     visit(*set);
+    retired_bytes_.fetch_sub(set->bytes, std::memory_order_relaxed);
     delete set;
     retired_count_.fetch_sub(1, std::memory_order_relaxed);
     set = next;
@@ -164,7 +184,10 @@ const LabelSet* LabelTable::Find(uint32_t id, uint32_t generation) {
 
 bool LabelTable::Pin(uint32_t id, uint32_t generation) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (id == 0 || id >= limits_.sets || generations_[id].load(std::memory_order_relaxed) != generation) return false;
+  if (id == 0 || id >= limits_.sets || slots_[id].load(std::memory_order_relaxed) == nullptr ||
+      generations_[id].load(std::memory_order_relaxed) != generation) {
+    return false;
+  }
   pins_[id]++;
   return true;
 }
@@ -175,14 +198,24 @@ void LabelTable::Unpin(uint32_t id, uint32_t generation) {
   if (pins_[id] != 0) pins_[id]--;
 }
 
-bool LabelTable::AddExact(uint32_t id, uint32_t generation, uint64_t thread, const ExactUse& use) {
-  if (id == 0 || id >= limits_.sets) return false;
+void LabelTable::AddExact(uint32_t id, uint32_t generation, uint64_t thread, const ExactUse& use) {
   std::lock_guard<std::mutex> lock(mutex_);
-  LabelSet* set = slots_[id].load(std::memory_order_relaxed);
-  if (set == nullptr || set->generation != generation) return false;
+  if (id == 0) {
+    loose_.unlabelled[thread].Add(use);
+    return;
+  }
+  LabelSet* set = id < limits_.sets ? slots_[id].load(std::memory_order_relaxed) : nullptr;
+  if (set == nullptr || set->generation != generation) {
+    loose_.evicted[thread].Add(use);
+    return;
+  }
   used_[id].store(1, std::memory_order_relaxed);
   set->exact[thread].Add(use);
-  return true;
+}
+
+LabelTable::Loose LabelTable::ReadLoose() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return loose_;
 }
 
 void LabelTable::ForEach(const std::function<void(const LabelSet&)>& visit) {
@@ -194,22 +227,20 @@ void LabelTable::ForEach(const std::function<void(const LabelSet&)>& visit) {
 
 void LabelTable::ForgetThread(uint64_t thread) {
   std::lock_guard<std::mutex> lock(mutex_);
+  MoveToEnded(&loose_.unlabelled, thread);
+  MoveToEnded(&loose_.evicted, thread);
   for (uint32_t id = 1; id < made_; id++) {
-    LabelSet* set = slots_[id].load(std::memory_order_relaxed);
-    if (set == nullptr) continue;
-    const auto found = set->exact.find(thread);
-    if (found == set->exact.end()) continue;
-    const ExactUse use = found->second;
-    set->exact.erase(found);
-    set->exact[0].Add(use);
+    if (LabelSet* set = slots_[id].load(std::memory_order_relaxed)) MoveToEnded(&set->exact, thread);
   }
 }
 
-void LabelTable::ResetExact() {
+uint32_t LabelTable::ResetExact() {
   std::lock_guard<std::mutex> lock(mutex_);
+  loose_ = {};
   for (uint32_t id = 1; id < made_; id++) {
     if (LabelSet* set = slots_[id].load(std::memory_order_relaxed)) set->exact.clear();
   }
+  return ++run_;
 }
 
 }  // namespace strobe::label

@@ -43,13 +43,17 @@ struct ExactUse {
   }
 };
 
+using ExactByThread = std::unordered_map<uint64_t, ExactUse>;  // by SampledThread::key
+
 struct LabelSet {
   uint32_t id = 0;
   uint32_t generation = 0;
-  Pairs pairs;      // sorted by key
-  std::string key;  // the pairs as one string, unambiguous
-  // Under LabelTable's mutex while the set is in the table, the collector's once it is retired. By thread (SampledThread::key).
-  std::unordered_map<uint64_t, ExactUse> exact;
+  Pairs pairs;       // sorted by key
+  std::string key;   // the pairs as one string, unambiguous
+  size_t bytes = 0;  // all of it, roughly
+  // Under LabelTable's mutex while the set is in the table, the collector's once it is retired.
+  ExactByThread exact;
+  uint32_t exact_run = 0;  // which `ResetExact` came before its retirement: what is older counts no more
   LabelSet* next_retired = nullptr;
 };
 
@@ -57,6 +61,7 @@ struct LabelTableLimits {
   uint32_t sets = 1 << 16;  // ids; the first stands for "no label"
   size_t bytes = 32u << 20;
   size_t retired = 1 << 15;
+  size_t retired_bytes = 32u << 20;
 };
 
 class LabelTable {
@@ -69,8 +74,8 @@ class LabelTable {
   // A pinned set is not evicted: what a thread inherits stays its own. False when it is not there any more.
   bool Pin(uint32_t id, uint32_t generation);
   void Unpin(uint32_t id, uint32_t generation);
-  // False, and counted nowhere, when the set was evicted.
-  bool AddExact(uint32_t id, uint32_t generation, uint64_t thread, const ExactUse& use);
+  // Of a set that was evicted, or of none: counted apart.
+  void AddExact(uint32_t id, uint32_t generation, uint64_t thread, const ExactUse& use);
 
   // Collector only; valid until its next TakeRetired. Null: evicted.
   const LabelSet* Find(uint32_t id, uint32_t generation);
@@ -81,9 +86,16 @@ class LabelTable {
 
   // Calls `visit` for every living set. Any JavaScript thread; others' Intern and AddExact wait meanwhile.
   void ForEach(const std::function<void(const LabelSet&)>& visit);
+  // Sections without labels, and with sets that were evicted or had no room.
+  struct Loose {
+    ExactByThread unlabelled;
+    ExactByThread evicted;
+  };
+  Loose ReadLoose();
   // A thread that measured sections ends: its counters move to thread 0, so that a million Workers do not grow anything. On that thread.
   void ForgetThread(uint64_t thread);
-  void ResetExact();
+  // Returns how often it was called: the `exact_run` of sets that count from here on.
+  uint32_t ResetExact();
 
   // JavaScript reads and writes these in place. generations[id]: the living generation. used[id]: set to 1 by who uses the set.
   std::atomic<uint32_t>* generations() { return generations_; }
@@ -94,6 +106,8 @@ class LabelTable {
   uint64_t live() const { return live_.load(std::memory_order_relaxed); }
   uint64_t evicted() const { return evicted_.load(std::memory_order_relaxed); }
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
+  uint64_t retired() const { return retired_count_.load(std::memory_order_relaxed); }
+  uint64_t retired_bytes() const { return retired_bytes_.load(std::memory_order_relaxed); }
 
  private:
   uint32_t TakeSlot(size_t bytes);
@@ -107,13 +121,17 @@ class LabelTable {
   std::vector<uint32_t> free_;
   uint32_t made_ = 1;
   uint32_t hand_ = 0;
+  uint32_t run_ = 0;
+  Loose loose_;
   size_t bytes_ = 0;
+  size_t bytes_since_wake_ = 0;
   std::atomic<LabelSet*>* slots_;
   std::atomic<uint32_t>* generations_;
   std::atomic<uint8_t>* used_;
 
   std::atomic<LabelSet*> retired_{nullptr};
   std::atomic<size_t> retired_count_{0};
+  std::atomic<size_t> retired_bytes_{0};
   std::atomic<bool> collector_{false};
   std::function<void()> wake_;
   std::atomic<uint64_t> live_{0};

@@ -6,21 +6,63 @@
 
 namespace strobe::label {
 
-uint32_t EnterSection(capture::LabelSource* source, const SectionOwner& owner, uint64_t stack_address) {
+namespace {
+
+void AddTo(std::atomic<uint64_t>* counter, uint64_t value) {
+  counter->store(counter->load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
+}
+
+// Sampling began anew meanwhile: what was measured inside before is off the old run's account, not off this one's.
+void Rebase(capture::OpenSection* section, uint64_t since_cpu_ns) {
+  if (section->since_cpu_ns == since_cpu_ns) return;
+  section->since_cpu_ns = since_cpu_ns;
+  section->nested_cpu_ns = 0;
+}
+
+// Off the outer section's own time, or off what samples are charged.
+void Measured(capture::LabelSource* source, uint64_t cpu_ns, uint64_t wall_ns, uint64_t since_cpu_ns) {
+  if (source->open.empty()) {
+    AddTo(&source->sections_ns, cpu_ns);
+    return;
+  }
+  capture::OpenSection& outer = source->open.back();
+  Rebase(&outer, since_cpu_ns);
+  outer.nested_cpu_ns += cpu_ns;
+  outer.nested_wall_ns += wall_ns;
+}
+
+void GiveUpBeyond(capture::LabelSource* source, uint32_t depth, uint64_t since_cpu_ns) {
+  while (source->open.size() > depth) {
+    capture::OpenSection section = source->open.back();
+    source->open.pop_back();
+    Rebase(&section, since_cpu_ns);
+    Measured(source, section.nested_cpu_ns, section.nested_wall_ns, since_cpu_ns);
+  }
+}
+
+void LeaveLast(capture::LabelSource* source) {
+  if (!source->open.empty()) return;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  source->in_section.store(0, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+uint32_t EnterSection(capture::LabelSource* source, const SectionOwner& owner, uint64_t since_cpu_ns) {
   source->in_section.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  // The stack grows down: what was opened at this height or below it has been left without an exit.
-  while (!source->open.empty() && source->open.back().stack_address <= stack_address) source->open.pop_back();
-  source->open.push_back({capture::ThreadCpuNowNs(), capture::MonotonicNowNs(), 0, 0, stack_address, owner.span_slot, owner.span_generation,
+  source->open.push_back({capture::ThreadCpuNowNs(), capture::MonotonicNowNs(), 0, 0, since_cpu_ns, owner.span_slot, owner.span_generation,
                           owner.label_set, owner.label_generation});
   return static_cast<uint32_t>(source->open.size());
 }
 
 void ExitSection(capture::LabelSource* source, LabelTable* table, uint32_t depth, uint64_t thread, uint64_t since_cpu_ns) {
-  if (depth == 0 || depth > source->open.size()) return;
-  source->open.resize(depth);
-  const capture::OpenSection section = source->open.back();
+  if (depth > source->open.size()) return;
+  GiveUpBeyond(source, depth, since_cpu_ns);
+  if (depth == 0) return LeaveLast(source);
+  capture::OpenSection section = source->open.back();
   source->open.pop_back();
+  Rebase(&section, since_cpu_ns);
   const uint64_t cpu_now = capture::ThreadCpuNowNs();
   const uint64_t cpu_start = std::max(section.cpu_start_ns, since_cpu_ns);
   const uint64_t cpu = cpu_now > cpu_start ? cpu_now - cpu_start : 0;
@@ -28,18 +70,10 @@ void ExitSection(capture::LabelSource* source, LabelTable* table, uint32_t depth
   const uint64_t own_cpu = cpu > section.nested_cpu_ns ? cpu - section.nested_cpu_ns : 0;
   const uint64_t own_wall = wall > section.nested_wall_ns ? wall - section.nested_wall_ns : 0;
   source->measured = true;
-  if (capture::SpanUse* span = source->spans.Find(section.span_slot, section.span_generation)) {
-    span->exact_ns.store(span->exact_ns.load(std::memory_order_relaxed) + own_cpu, std::memory_order_relaxed);
-  }
+  if (capture::SpanUse* span = source->spans.Find(section.span_slot, section.span_generation)) AddTo(&span->exact_ns, own_cpu);
   table->AddExact(section.label_set, section.label_generation, thread, {own_cpu, own_wall, 1});
-  if (!source->open.empty()) {
-    source->open.back().nested_cpu_ns += cpu;
-    source->open.back().nested_wall_ns += wall;
-    return;
-  }
-  source->sections_ns.store(source->sections_ns.load(std::memory_order_relaxed) + cpu, std::memory_order_relaxed);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  source->in_section.store(0, std::memory_order_relaxed);
+  Measured(source, cpu, wall, since_cpu_ns);
+  LeaveLast(source);
 }
 
 }  // namespace strobe::label

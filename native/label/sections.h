@@ -7,8 +7,10 @@
 // Order at entry: `in_section` first, the clock after it; at exit: the counters first, `in_section` last. A sample between sees an open
 // section and leaves its CPU to the next one: nothing is charged twice.
 //
-// A section whose exit never runs (V8 terminates execution without `finally`) is closed without a count by the next exit further out, or by
-// the next entry that stands at the same height of the stack or above it.
+// A section whose exit never runs (V8 terminates execution without `finally`, as for vm's timeout) is given up without a count by the next
+// exit further out, or by JavaScript's side when its stack is empty (ExitSection with 0). Not by the height of the stack: two sections of
+// code that was inlined into one frame stand at the same height, the inner one even above where the outer one was opened by slower code.
+// What was measured inside of it stays measured.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +27,11 @@ struct SectionOwner {
   uint32_t label_generation = 0;
 };
 
-// How many sections are open now, this one among them: what ExitSection wants back.
-uint32_t EnterSection(capture::LabelSource* source, const SectionOwner& owner, uint64_t stack_address);
+// `since_cpu_ns`: the thread's clock when sampling began: CPU before it is nobody's. How many sections are open now, this one among them:
+// what ExitSection wants back.
+uint32_t EnterSection(capture::LabelSource* source, const SectionOwner& owner, uint64_t since_cpu_ns);
 
-// `thread`: SampledThread::key; `since_cpu_ns`: the thread's clock when sampling began: CPU before it is nobody's.
+// `thread`: SampledThread::key. `depth` 0: whatever is open is given up.
 void ExitSection(capture::LabelSource* source, LabelTable* table, uint32_t depth, uint64_t thread, uint64_t since_cpu_ns);
 
 }  // namespace strobe::label

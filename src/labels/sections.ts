@@ -7,6 +7,24 @@ import { labelEngine } from './engine';
 import { runWith } from './storage';
 
 let depth = 0;
+let watched = false;
+
+/**
+ * Runs when no JavaScript is on the stack: a section that is open then was left without `finally` (vm's timeout ends code that way). Without this its thread's
+ * CPU would be charged to nobody any more.
+ */
+function giveUpAbandoned(): void {
+  watched = false;
+  if (depth === 0) return;
+  depth = 0;
+  labelEngine()?.exitSection(0);
+}
+
+/** One promise for all sections until the microtasks run. */
+function watch(): void {
+  watched = true;
+  void Promise.resolve().then(giveUpAbandoned);
+}
 
 export function insideSection(): boolean {
   return depth > 0;
@@ -19,6 +37,7 @@ export function runMeasured<T>(label: Label, fn: () => T): T {
   const entered = engine?.enterSection(label.slot, label.slotGeneration, label.setId, label.setGeneration) ?? 0;
   if (entered === 0) return runWith(label, fn);
   depth = entered;
+  if (!watched) watch();
   try {
     return runWith(label, fn);
   } finally {

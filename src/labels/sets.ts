@@ -18,6 +18,8 @@ export const MAX_VALUE_BYTES = 1024;
 const RESERVED = new Set(['thread_name', 'thread_id', 'trace_id', 'span_id', 'local_root_span_id', 'gc', 'strobe_labels']);
 
 const NO_ROOM = -1;
+/** Ids of the engine's table: internLabels puts a generation and an id into one number. */
+const SET_IDS = 65536;
 
 function refuse(message: string): never {
   throw new StrobeError('ERR_INVALID_OPTION', message);
@@ -75,9 +77,10 @@ function intern(key: string, names: string[], labels: Record<string, string>): L
   let id = 0;
   let generation = 0;
   if (engine) {
-    id = engine.internLabels(names.flatMap((name) => [name, labels[name] as string]));
-    generation = id === 0 ? 0 : (tableArrays()?.generations[id] ?? 0);
-    if (id === 0) id = NO_ROOM;
+    const interned = engine.internLabels(names.flatMap((name) => [name, labels[name] as string]));
+    id = interned % SET_IDS || NO_ROOM;
+    // As the array of generations has it: 32 bits with a sign.
+    generation = Math.floor(interned / SET_IDS) | 0;
   }
   return { id, generation, labels: Object.freeze(labels), key };
 }

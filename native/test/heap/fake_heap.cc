@@ -177,8 +177,9 @@ std::vector<FakeHeap::Field> FakeHeap::Fields() {
     const uint64_t object = extent.start + v8::kHeapTag;
     uint16_t type = kMapType;
     if (extent.is_object && !v8::TypeOf(layout_, object, &type)) continue;
-    const bool is_array = extent.is_object && (v8::HasOneOf(layout_, object, layout_.types_bytes) ||
-                                               v8::HasOneOf(layout_, object, layout_.types_deopt) || type == layout_.type_fixed_array);
+    const bool is_array =
+        extent.is_object && (v8::HasOneOf(layout_, object, layout_.types_bytes) || v8::HasOneOf(layout_, object, layout_.types_deopt) ||
+                             type == layout_.type_fixed_array || (type != 0 && type == layout_.type_ordered_hash_map));
     for (uint32_t word = extent.is_object ? kWord : 0; word + kWord <= extent.size; word += kWord) {
       const uint64_t value = Get(object, word);
       // Raw data may look like a pointer; one into the arena it is not.

@@ -1,0 +1,290 @@
+// Tests of label/sections.h and the span slots of capture/label_source.h: what sections measure adds up to the thread's clock, however they
+// nest and whichever of them is never left. No time is expected, only which of two is larger and what equals what.
+#include "label/sections.h"
+
+#include <memory>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "capture/clocks.h"
+#include "test/check.h"
+
+namespace strobe::label {
+namespace {
+
+using capture::LabelSource;
+using capture::ThreadCpuNowNs;
+
+void Burn(uint64_t ns) {
+  const uint64_t end = ThreadCpuNowNs() + ns;
+  while (ThreadCpuNowNs() < end) {
+  }
+}
+
+constexpr uint64_t kThread = 7;
+constexpr uint64_t kSome = 200'000;  // ns to burn
+
+class World {
+ public:
+  World() : source(std::make_unique<LabelSource>()) {
+    table.CollectorStarts([] {});
+    for (uint32_t i = 0; i < 3; i++) set[i] = table.Intern({{"set", std::to_string(i)}}, &generation[i]);
+    span = source->spans.Open(&span_generation);
+  }
+  uint32_t Enter(uint32_t i, bool with_span = false) {
+    return EnterSection(source.get(), {with_span ? span : 0, with_span ? span_generation : 0, set[i], generation[i]}, since);
+  }
+  void Exit(uint32_t depth) { ExitSection(source.get(), &table, depth, kThread, since); }
+  ExactUse Of(uint32_t i) {
+    const LabelSet* one = table.Find(set[i], generation[i]);
+    if (one == nullptr || one->exact.count(kThread) == 0) return {};
+    return one->exact.at(kThread);
+  }
+  uint64_t Sum() { return Of(0).cpu_ns + Of(1).cpu_ns + Of(2).cpu_ns; }
+  bool Inside() const { return source->in_section.load() != 0; }
+  uint64_t Counted() const { return source->sections_ns.load(); }
+
+  LabelTable table;
+  std::unique_ptr<LabelSource> source;
+  uint64_t since = 0;
+  uint32_t set[3] = {};
+  uint32_t generation[3] = {};
+  uint32_t span = 0;
+  uint32_t span_generation = 0;
+};
+
+TEST(sections_one) {
+  World world;
+  CHECK(!world.Inside());
+  const uint64_t before = ThreadCpuNowNs();
+  const uint32_t depth = world.Enter(0, true);
+  CHECK_EQ(depth, 1);
+  CHECK(world.Inside());
+  Burn(kSome);
+  world.Exit(depth);
+  const uint64_t after = ThreadCpuNowNs();
+  CHECK(!world.Inside());
+  CHECK(world.Of(0).cpu_ns >= kSome && world.Of(0).cpu_ns <= after - before);
+  CHECK_EQ(world.Of(0).sections, 1);
+  CHECK_EQ(world.Counted(), world.Of(0).cpu_ns);
+  CHECK_EQ(world.source->spans.Find(world.span, world.span_generation)->exact_ns.load(), world.Of(0).cpu_ns);
+  CHECK(world.source->measured);
+}
+
+TEST(sections_nested_are_taken_off) {
+  World world;
+  const uint64_t before = ThreadCpuNowNs();
+  const uint32_t a = world.Enter(0);
+  const uint32_t b = world.Enter(1);
+  Burn(kSome);
+  const uint32_t c = world.Enter(2);
+  CHECK_EQ(c, 3);
+  Burn(kSome);
+  world.Exit(c);
+  CHECK(world.Inside());
+  CHECK_EQ(world.Counted(), 0);  // only the outermost counts: it contains the others
+  world.Exit(b);
+  const uint32_t again = world.Enter(2);
+  CHECK_EQ(again, 2);
+  world.Exit(again);
+  world.Exit(a);
+  const uint64_t after = ThreadCpuNowNs();
+  CHECK(!world.Inside());
+  CHECK_EQ(world.Sum(), world.Counted());
+  CHECK(world.Counted() <= after - before);
+  CHECK(world.Of(1).cpu_ns >= kSome && world.Of(2).cpu_ns >= kSome);
+  CHECK(world.Of(0).cpu_ns < world.Of(1).cpu_ns);
+  CHECK_EQ(world.Of(2).sections, 2);
+  CHECK(world.Of(0).wall_ns + world.Of(1).wall_ns + world.Of(2).wall_ns >= 2 * kSome);
+}
+
+TEST(sections_two_may_stand_at_one_height_of_the_stack) {
+  // Two calls that were inlined into one frame: nothing tells them apart but their order.
+  World world;
+  for (int i = 0; i < 100; i++) {
+    const uint32_t a = world.Enter(0);
+    const uint32_t b = world.Enter(1);
+    CHECK_EQ(b, a + 1);
+    world.Exit(b);
+    world.Exit(a);
+  }
+  CHECK_EQ(world.Of(0).sections, 100);
+  CHECK_EQ(world.Of(1).sections, 100);
+  CHECK_EQ(world.Sum(), world.Counted());
+}
+
+TEST(sections_left_without_exit_are_given_up_by_the_outer_one) {
+  World world;
+  const uint32_t a = world.Enter(0);
+  const uint32_t b = world.Enter(1);
+  Burn(kSome);
+  const uint32_t c = world.Enter(2);
+  Burn(kSome);
+  world.Exit(c);
+  (void)b;  // never left
+  world.Exit(a);
+  CHECK(!world.Inside());
+  CHECK_EQ(world.Of(1).sections, 0);
+  CHECK(world.Of(0).cpu_ns >= kSome);  // the abandoned one's own time
+  CHECK(world.Of(0).cpu_ns < 2 * kSome + world.Of(2).cpu_ns);
+  CHECK_EQ(world.Sum(), world.Counted());  // what was measured inside of it is there once
+  world.Exit(b);                           // too late, and no harm
+  world.Exit(a);
+  CHECK_EQ(world.Of(0).sections + world.Of(1).sections, 1);
+  CHECK_EQ(world.Sum(), world.Counted());
+}
+
+TEST(sections_left_without_exit_and_nothing_outside) {
+  World world;
+  world.Enter(0);
+  const uint32_t b = world.Enter(1);
+  Burn(kSome);
+  world.Exit(b);
+  Burn(kSome);
+  CHECK(world.Inside());
+  world.Exit(0);
+  CHECK(!world.Inside());
+  CHECK(world.source->open.empty());
+  CHECK_EQ(world.Of(0).sections, 0);
+  // Samples take the rest: of what was counted, only the inner one's is gone for them.
+  CHECK_EQ(world.Counted(), world.Of(1).cpu_ns);
+  world.Exit(0);
+  CHECK(!world.Inside());
+  // As if nothing had been.
+  const uint32_t next = world.Enter(2);
+  CHECK_EQ(next, 1);
+  world.Exit(next);
+  CHECK_EQ(world.Sum(), world.Counted());
+}
+
+TEST(sections_cpu_before_sampling_is_nobodys) {
+  World world;
+  const uint32_t a = world.Enter(0);
+  Burn(2 * kSome);
+  world.since = ThreadCpuNowNs();  // stopped, and started again
+  Burn(kSome);
+  const uint64_t before_exit = ThreadCpuNowNs();
+  world.Exit(a);
+  CHECK(world.Of(0).cpu_ns >= before_exit - world.since);
+  CHECK(world.Of(0).cpu_ns <= ThreadCpuNowNs() - world.since);
+  CHECK_EQ(world.Counted(), world.Of(0).cpu_ns);
+}
+
+TEST(sections_nested_before_sampling_are_not_taken_off) {
+  World world;
+  const uint32_t a = world.Enter(0);
+  const uint32_t b = world.Enter(1);
+  Burn(4 * kSome);
+  world.Exit(b);
+  world.table.ResetExact();
+  world.since = ThreadCpuNowNs();
+  Burn(2 * kSome);
+  const uint32_t c = world.Enter(2);
+  world.Exit(c);
+  world.Exit(a);
+  CHECK(world.Of(0).cpu_ns >= 2 * kSome);
+  CHECK_EQ(world.Of(1).sections, 0);
+  CHECK_EQ(world.Sum(), world.Counted());
+}
+
+TEST(sections_of_ended_spans_and_evicted_sets) {
+  World world;
+  const uint32_t a = world.Enter(0, true);
+  world.source->spans.Close(world.span, world.span_generation);
+  uint32_t reused_generation = 0;
+  const uint32_t reused = world.source->spans.Open(&reused_generation);
+  CHECK_EQ(reused, world.span);
+  Burn(kSome);
+  world.generation[0] += 2;
+  world.Exit(a);
+  CHECK_EQ(world.source->spans.Find(reused, reused_generation)->exact_ns.load(), 0);
+  // The sections of a set that is gone are counted, and samples are not charged with them.
+  const uint32_t b = EnterSection(world.source.get(), {0, 0, world.set[1], world.generation[1] + 2}, 0);
+  Burn(kSome);
+  world.Exit(b);
+  CHECK_EQ(world.table.ReadLoose().evicted.at(kThread).sections, 1);
+  CHECK(world.Counted() >= 2 * kSome);
+}
+
+TEST(sections_at_random_add_up) {
+  World world;
+  uint64_t state = 1;
+  const auto random = [&] { return state = state * 6364136223846793005u + 1442695040888963407u, static_cast<uint32_t>(state >> 33); };
+  uint32_t depth = 0;
+  for (int round = 0; round < 20'000; round++) {
+    if (depth < 10 && random() % 2 == 0) {
+      const uint32_t entered = world.Enter(random() % 3);
+      CHECK_EQ(entered, depth + 1);
+      depth = entered;
+    } else if (depth != 0) {
+      const uint32_t left = random() % 8 == 0 ? 1 + random() % depth : depth;
+      world.Exit(left);
+      depth = left - 1;
+    } else if (random() % 4 == 0) {
+      world.Exit(0);
+    }
+    CHECK_EQ(world.Inside(), depth != 0);
+    if (depth != 0 && random() % 64 == 0) {
+      world.Exit(0);
+      depth = 0;
+    }
+    if (depth == 0 && !CHECK_EQ(world.Sum(), world.Counted())) return;
+  }
+}
+
+TEST(sections_span_slots) {
+  const auto slots = std::make_unique<capture::SpanSlots>();
+  uint32_t generation = 0;
+  const uint32_t first = slots->Open(&generation);
+  CHECK(first != 0);
+  CHECK_EQ(generation & 1, 1);
+  if (!CHECK(slots->Find(first, generation) != nullptr)) return;
+  slots->Find(first, generation)->rest_ns.store(5);
+  CHECK(slots->Find(first, generation + 1) == nullptr);
+  CHECK(slots->Find(0, 0) == nullptr && slots->Find(0, 1) == nullptr);
+  CHECK(slots->Find(capture::SpanSlots::kCapacity, 1) == nullptr && slots->Find(0xffffffff, 1) == nullptr);
+  CHECK(slots->Find(capture::SpanSlots::kChunk * 3, 0) == nullptr);  // of no chunk yet
+  slots->Close(first, generation + 2);                               // not its own
+  CHECK_EQ(slots->open(), 1);
+  slots->Close(first, generation);
+  slots->Close(first, generation);
+  slots->Close(first, generation + 1);  // the generation of a free slot: nobody's
+  CHECK_EQ(slots->open(), 0);
+  uint32_t next = 0;
+  CHECK_EQ(slots->Open(&next), first);
+  CHECK_EQ(next, generation + 2);
+  CHECK_EQ(slots->Find(first, next)->rest_ns.load() + slots->Find(first, next)->exact_ns.load(), 0);
+  CHECK(slots->Find(first, generation) == nullptr);
+}
+
+TEST(sections_span_slots_are_bounded) {
+  const auto slots = std::make_unique<capture::SpanSlots>();
+  std::vector<std::pair<uint32_t, uint32_t>> opened;
+  uint32_t generation = 0;
+  while (const uint32_t slot = slots->Open(&generation)) opened.emplace_back(slot, generation);
+  CHECK_EQ(opened.size(), capture::SpanSlots::kCapacity - 1);
+  const std::set<std::pair<uint32_t, uint32_t>> distinct(opened.begin(), opened.end());
+  CHECK_EQ(distinct.size(), opened.size());
+  CHECK_EQ(slots->Open(&generation), 0);
+  for (const auto& [slot, its] : opened) slots->Close(slot, its);
+  CHECK_EQ(slots->open(), 0);
+  CHECK(slots->Open(&generation) != 0);
+}
+
+TEST(sections_span_slots_use_up_their_generations) {
+  const auto slots = std::make_unique<capture::SpanSlots>();
+  uint32_t generation = 0;
+  const uint32_t slot = slots->Open(&generation);
+  // Four billion uses later.
+  slots->Find(slot, generation)->generation.store(0xffffffff);
+  slots->Close(slot, 0xffffffff);
+  for (int i = 0; i < 10; i++) {
+    uint32_t its = 0;
+    CHECK(slots->Open(&its) != slot);
+  }
+}
+
+}  // namespace
+}  // namespace strobe::label
