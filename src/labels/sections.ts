@@ -33,7 +33,6 @@ export function insideSection(): boolean {
 /** As runWith; the thread's CPU meanwhile is charged to the label. While no profiler runs it is runWith. */
 export function runMeasured<T>(label: Label, fn: () => T): T {
   const engine = labelEngine();
-
   const entered = engine?.enterSection(label.slot, label.slotGeneration, label.setId, label.setGeneration) ?? 0;
   if (entered === 0) return runWith(label, fn);
   depth = entered;

@@ -1,12 +1,14 @@
-// Where the current label is kept: one AsyncLocalStorage an isolate, whatever copies of this package are loaded, and what leads the engine's handler to it.
+// Where the current label is kept: one place an isolate, whatever copies of this package are loaded, and what leads the engine's handler to it.
 //
-// Node 24 on (and 22 with --experimental-async-context-frame): the handler finds the storage's value in V8's async context by itself; nothing of ours runs when
-// the context changes. Node 20 and 22: `before` and `after` hooks keep the label of the running callback in the first field of an object that the handler
-// reads. They are enabled by the first label: who sets none pays nothing. Which of the two it is is found out by trying, not by version.
+// Node 24 on (and 22 with --experimental-async-context-frame): an AsyncLocalStorage, whose value the handler finds in V8's async context by itself; nothing of ours
+// runs when the context changes. Node 20 and 22: one async hook does what AsyncLocalStorage does there (`init` puts the current label onto what is made, `before`
+// takes it from there) and keeps the label of the running callback in the first field of an object that the handler reads. An AsyncLocalStorage with such hooks
+// beside it costs a third more (docs/labels.md). The hook is enabled by the first label: who sets none pays nothing. Which of the two it is is found out by trying,
+// not by version.
 //
 // `after` goes back to what was current before its `before`, not to nothing: callbacks nest (AsyncResource.runInAsyncScope in HTTP parsers and pools).
 
-import { AsyncLocalStorage, createHook } from 'node:async_hooks';
+import { AsyncLocalStorage, createHook, executionAsyncResource } from 'node:async_hooks';
 import { EMPTY_SET, Label } from '../label';
 import { labelEngine } from './engine';
 
@@ -39,22 +41,35 @@ function attach(): Way {
   holder.current = undefined;
   if (answer === 'frame') return 'frame';
   if (answer !== 'hooks') return 'off';
+  // Trying it has enabled Node's own hook.
+  storage.disable();
+  followByHooks();
+  return 'hooks';
+}
+
+function followByHooks(): void {
+  const onResource = Symbol('strobe label');
+  type Resource = Record<symbol, Label | undefined>;
   const outer: (Label | undefined)[] = [];
   createHook({
+    init(_asyncId, _type, _triggerAsyncId, resource) {
+      // Also when there is none: Node uses some resources again.
+      (resource as Resource)[onResource] = holder.current;
+    },
     before() {
       outer.push(holder.current);
-      holder.current = storage.getStore();
+      holder.current = (executionAsyncResource() as Resource)[onResource];
     },
     after() {
       // Empty when the callback began before the hook was there.
       holder.current = outer.pop();
     },
   }).enable();
-  return 'hooks';
 }
 
 /** The current label; undefined before the first one and where none is. */
 export function currentLabel(): Label | undefined {
+  if (way === 'hooks') return holder.current;
   return way === undefined ? undefined : storage.getStore();
 }
 
@@ -68,11 +83,8 @@ export function runWith<T>(label: Label, fn: () => T): T {
   const before = holder.current;
   holder.current = label;
   try {
-    return storage.run(label, fn);
+    return fn();
   } finally {
     holder.current = before;
   }
 }
-
-/** For the self-test: a map as Node's async context frame is one. */
-export const storageKey: object = storage;
