@@ -53,18 +53,29 @@ function attach(): Way {
   return 'hooks';
 }
 
+/** Labels that say nothing (a context without a sampled span) were entered: they are followed, the engine need not know. */
+let bare = false;
+
 /** The current label; undefined before the first one and where none is. */
 export function currentLabel(): Label | undefined {
-  return way === undefined ? undefined : storage.getStore();
+  return way === undefined && !bare ? undefined : storage.getStore();
+}
+
+/** False for a label that nobody needs to see: who only has contexts pays for no hooks. */
+function ready(label: Label): boolean {
+  if (way !== undefined) return true;
+  if (shared.way === undefined && label.setId === 0 && label.span === undefined) {
+    bare = true;
+    return false;
+  }
+  way = shared.way ?? attach();
+  shared.way = way;
+  return true;
 }
 
 /** Calls `fn` with `label` as the current one, from here through everything asynchronous that starts in it. Returns what it returns; restores on throw. */
 export function runWith<T>(label: Label, fn: () => T): T {
-  if (way === undefined) {
-    way = shared.way ?? attach();
-    shared.way = way;
-  }
-  if (way !== 'hooks') return storage.run(label, fn);
+  if (!ready(label) || way !== 'hooks') return storage.run(label, fn);
   const before = holder.current;
   holder.current = label;
   try {
@@ -72,6 +83,13 @@ export function runWith<T>(label: Label, fn: () => T): T {
   } finally {
     holder.current = before;
   }
+}
+
+/** `label` is the current one from here on in this run of code and in what starts from it, until another is entered. */
+export function enterLabel(label: Label | undefined): void {
+  if (label !== undefined && ready(label) && way === 'hooks') holder.current = label;
+  if (label === undefined && way === 'hooks') holder.current = undefined;
+  storage.enterWith(label as Label);
 }
 
 /** For the self-test: a map as Node's async context frame is one. */
