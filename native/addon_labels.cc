@@ -164,10 +164,14 @@ Napi::Value OpenSpan(const Napi::CallbackInfo& info) {
 Napi::Value ReadSpan(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (!AreNumbers(info, 2)) return Wrong(env, "readSpan(span, spanGeneration)");
-  const capture::SpanUse* use = Profiler::Get().Labels()->spans.Find(Word(info, 0), Word(info, 1));
+  const capture::LabelSource* labels = Profiler::Get().Labels();
+  const capture::SpanUse* use = labels->spans.Find(Word(info, 0), Word(info, 1));
   if (use == nullptr) return Napi::Number::New(env, -1);
-  return Napi::Number::New(
-      env, static_cast<double>(use->exact_ns.load(std::memory_order_relaxed) + use->rest_ns.load(std::memory_order_relaxed)));
+  uint64_t used = use->exact_ns.load(std::memory_order_relaxed) + use->rest_ns.load(std::memory_order_relaxed);
+  if (labels->state != nullptr) {
+    used += label::OpenSectionsNs(*labels, Word(info, 0), Word(info, 1), labels->state->armed_cpu_ns.load(std::memory_order_relaxed));
+  }
+  return Napi::Number::New(env, static_cast<double>(used));
 }
 
 Napi::Value CloseSpan(const Napi::CallbackInfo& info) {

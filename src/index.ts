@@ -10,10 +10,15 @@ export { type AttributedUse, type Attribution, type AttributionRow, attribution 
 export { StrobeError, type StrobeErrorCode } from './errors';
 export type { Exporter } from './export/exporter';
 export { type FileExporter, type FileExporterOptions, fileExporter } from './export/file';
+export { type AttachedTracing, attachTracing } from './labels/attach';
+export { StrobeContextManager } from './labels/context-manager';
 export { bindIterable, bindLabels, currentLabels, type Labels, type LabelValue, type WithLabelsOptions, withLabels } from './labels/labels';
+export { type SpanProcessorOptions, type SpanProcessorStats, StrobeSpanProcessor } from './labels/span-processor';
+export type { SpanLabelOptions } from './labels/spans';
 export type { ProcessStats, ThreadKind } from './native';
 export type { ProfileMode, StartOptions } from './profiler/options';
 export { joinThread, type Profiler, type ProfilerStats, startProfiler } from './profiler/profiler';
+export { startTracing, type Tracing, type TracingOptions } from './telemetry/tracing';
 
 /**
  * CPU time of every thread of this process with its kind, and the process's CPU and memory, read now.

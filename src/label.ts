@@ -48,8 +48,10 @@ export class Label {
   readonly span: SpanIds | undefined;
   /** The OpenTelemetry context, for the context manager that shares this storage; opaque here. */
   readonly context: unknown;
+  /** `set` without what the span's attributes added to it. */
+  readonly user: LabelSet;
 
-  constructor(set: LabelSet, span: SpanIds | undefined, context: unknown) {
+  constructor(set: LabelSet, span: SpanIds | undefined, context: unknown, user: LabelSet = set) {
     this.setId = set.id | 0;
     this.setGeneration = set.generation | 0;
     if (span === undefined) {
@@ -78,5 +80,6 @@ export class Label {
     this.set = set;
     this.span = span;
     this.context = context;
+    this.user = user;
   }
 }

@@ -76,4 +76,18 @@ void ExitSection(capture::LabelSource* source, LabelTable* table, uint32_t depth
   LeaveLast(source);
 }
 
+uint64_t OpenSectionsNs(const capture::LabelSource& source, uint32_t span_slot, uint32_t span_generation, uint64_t since_cpu_ns) {
+  uint64_t sum = 0;
+  uint64_t end = 0;  // of the section's own part: where the one inside it began, or now
+  for (auto section = source.open.rbegin(); section != source.open.rend(); ++section) {
+    if (section->span_slot == span_slot && section->span_generation == span_generation) {
+      if (end == 0) end = capture::ThreadCpuNowNs();
+      const uint64_t taken_off = std::max(section->cpu_start_ns, since_cpu_ns) + section->nested_cpu_ns;
+      if (end > taken_off) sum += end - taken_off;
+    }
+    end = section->cpu_start_ns;
+  }
+  return sum;
+}
+
 }  // namespace strobe::label

@@ -34,4 +34,7 @@ uint32_t EnterSection(capture::LabelSource* source, const SectionOwner& owner, u
 // `thread`: SampledThread::key. `depth` 0: whatever is open is given up.
 void ExitSection(capture::LabelSource* source, LabelTable* table, uint32_t depth, uint64_t thread, uint64_t since_cpu_ns);
 
+// Own CPU so far of the span's sections that are open now, nanoseconds: a span usually ends inside the call that it measures.
+uint64_t OpenSectionsNs(const capture::LabelSource& source, uint32_t span_slot, uint32_t span_generation, uint64_t since_cpu_ns);
+
 }  // namespace strobe::label

@@ -64,9 +64,9 @@ function tableArrays() {
 }
 
 /** The set is still the one that the engine knows by its number; then it is marked as used. */
-function living(set: LabelSet): boolean {
+export function living(set: LabelSet): boolean {
   const table = tableArrays();
-  if (!table) return true;
+  if (!table || set.key === '') return true;
   if (set.id <= 0 || table.generations[set.id] !== set.generation) return false;
   table.used[set.id] = 1;
   return true;

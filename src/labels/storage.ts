@@ -22,6 +22,9 @@ interface Shared {
 }
 
 const KEY = Symbol.for('strobe.labels.1');
+/** The label that was current where an asynchronous resource was made. */
+const ON_RESOURCE = Symbol.for('strobe.label.1');
+type Resource = Record<symbol, Label | undefined>;
 const registry = globalThis as unknown as Record<symbol, Shared | undefined>;
 
 function makeShared(): Shared {
@@ -33,6 +36,8 @@ function makeShared(): Shared {
 const shared = registry[KEY] ?? makeShared();
 const { storage, holder } = shared;
 let way = shared.way;
+/** Labels that say nothing (a context without a sampled span) were entered: they are followed, the engine need not know. */
+let bare = false;
 
 function attach(): Way {
   const probe = new Label(EMPTY_SET, undefined, undefined);
@@ -41,24 +46,22 @@ function attach(): Way {
   holder.current = undefined;
   if (answer === 'frame') return 'frame';
   if (answer !== 'hooks') return 'off';
-  // Trying it has enabled Node's own hook.
-  storage.disable();
+  // Trying it has enabled Node's own hook; contexts that were entered before need it.
+  if (!bare) storage.disable();
   followByHooks();
   return 'hooks';
 }
 
 function followByHooks(): void {
-  const onResource = Symbol('strobe label');
-  type Resource = Record<symbol, Label | undefined>;
   const outer: (Label | undefined)[] = [];
   createHook({
     init(_asyncId, _type, _triggerAsyncId, resource) {
       // Also when there is none: Node uses some resources again.
-      (resource as Resource)[onResource] = holder.current;
+      (resource as Resource)[ON_RESOURCE] = holder.current;
     },
     before() {
       outer.push(holder.current);
-      holder.current = (executionAsyncResource() as Resource)[onResource];
+      holder.current = (executionAsyncResource() as Resource)[ON_RESOURCE];
     },
     after() {
       // Empty when the callback began before the hook was there.
@@ -69,17 +72,31 @@ function followByHooks(): void {
 
 /** The current label; undefined before the first one and where none is. */
 export function currentLabel(): Label | undefined {
-  if (way === 'hooks') return holder.current;
-  return way === undefined ? undefined : storage.getStore();
+  // Another copy of the package may have been first.
+  way ??= shared.way;
+  if (way === undefined) return bare ? storage.getStore() : undefined;
+  if (way !== 'hooks') return storage.getStore();
+  // Work that began before the first label that says something has its context where it was put then.
+  return holder.current ?? (bare ? storage.getStore() : undefined);
+}
+
+/** False for a label that nobody needs to see: who only has contexts pays for no hooks of ours. */
+function ready(label: Label): boolean {
+  if (way !== undefined) return true;
+  way = shared.way;
+  if (way !== undefined) return true;
+  if (label.setId === 0 && label.span === undefined) {
+    bare = true;
+    return false;
+  }
+  way = attach();
+  shared.way = way;
+  return true;
 }
 
 /** Calls `fn` with `label` as the current one, from here through everything asynchronous that starts in it. Returns what it returns; restores on throw. */
 export function runWith<T>(label: Label, fn: () => T): T {
-  if (way === undefined) {
-    way = shared.way ?? attach();
-    shared.way = way;
-  }
-  if (way !== 'hooks') return storage.run(label, fn);
+  if (!ready(label) || way !== 'hooks') return storage.run(label, fn);
   const before = holder.current;
   holder.current = label;
   try {
@@ -87,4 +104,17 @@ export function runWith<T>(label: Label, fn: () => T): T {
   } finally {
     holder.current = before;
   }
+}
+
+/** `label` is the current one from here on in this run of code and in what starts from it, until another is entered. */
+export function enterLabel(label: Label | undefined): void {
+  if (label !== undefined && !ready(label)) storage.enterWith(label);
+  else if (way === 'hooks') enterByHooks(label);
+  else storage.enterWith(label as Label);
+}
+
+/** Where no callback runs that `before` was called for, what is made from here on inherits all the same. */
+function enterByHooks(label: Label | undefined): void {
+  holder.current = label;
+  (executionAsyncResource() as Resource)[ON_RESOURCE] = label;
 }
