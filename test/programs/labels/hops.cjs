@@ -80,6 +80,7 @@ async function main() {
       await null;
       work();
     },
+    // biome-ignore lint/suspicious/noThenProperty: the kinds have the names of what is called
     then: (work) => Promise.resolve().then(work),
     timeout: (work) => new Promise((next) => setTimeout(() => next(work()), 1)),
     interval: (work) =>
