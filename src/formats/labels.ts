@@ -2,6 +2,8 @@
 
 import type { Label, Profile, Sample } from '../pprof/schema';
 
+const EVICTED_KEY = 'strobe_labels';
+
 export interface LabelFilter {
   key: string;
   value: string;
@@ -22,6 +24,11 @@ export function labelText(labels: Label[], key: string): string | null {
 
 function textOf({ str, num }: Label): string {
   return str ?? String(num ?? 0);
+}
+
+/** The value to group by: as labelText; where the sample's labels were gone when it was recorded (docs/labels.md), what it has instead. */
+export function groupText(labels: Label[], key: string): string | null {
+  return labelText(labels, key) ?? labelText(labels, EVICTED_KEY);
 }
 
 /** The labels that samples of the profile carry, sorted: what to offer a user who named another. */

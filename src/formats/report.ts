@@ -19,7 +19,7 @@
 
 import { type Profile, type Sample, shownSampleType, type ValueType } from '../pprof/schema';
 import { type Totals, totalsFromComments } from '../pprof/totals';
-import { hasLabels, type LabelFilter, labelText } from './labels';
+import { groupText, hasLabels, type LabelFilter, labelText } from './labels';
 import { FunctionTally, largestKey, type Tallied } from './tally';
 
 export interface ReportOptions {
@@ -98,7 +98,7 @@ export function buildReport(profile: Profile, options: ReportOptions = {}): Repo
     const leaf = tally.add(sample, value);
     addThread(threads, sample, value);
     if (options.by === undefined) continue;
-    const key = labelText(sample.labels, options.by);
+    const key = groupText(sample.labels, options.by);
     const group = groups.get(key) ?? { total: 0, self: new Map() };
     groups.set(key, group);
     group.total += value;
