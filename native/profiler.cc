@@ -23,8 +23,6 @@ constexpr uint32_t kRingBytes = 256 * 1024;
 
 constexpr uint32_t kGcStackBytes = (capture::kMaxDepthLimit + 1) * sizeof(void*);
 
-constexpr int kCutAttempts = 5;
-
 int32_t CurrentTid() { return static_cast<int32_t>(syscall(SYS_gettid)); }
 
 // What the thread used since its last sample, when no further one will come: a Worker that lived for less than a period, the end of a run.
@@ -390,36 +388,6 @@ void Profiler::SetFrequency(double hz) {
 bool Profiler::running() {
   std::lock_guard<std::mutex> lock(mutex_);
   return running_;
-}
-
-void Profiler::AttachEncoder(int32_t tid, std::function<void(char)> wake) {
-  {
-    std::lock_guard<std::mutex> lock(encoder_mutex_);
-    encoder_comes_ = false;
-    encoder_tid_ = tid;
-    encoder_wake_ = std::move(wake);
-  }
-  collector_.SetSliceListener([this] {
-    std::lock_guard<std::mutex> lock(encoder_mutex_);
-    if (encoder_wake_) encoder_wake_('s');
-  });
-}
-
-void Profiler::DetachEncoder(int32_t tid) {
-  std::lock_guard<std::mutex> lock(encoder_mutex_);
-  if (encoder_tid_ != tid) return;
-  // Called on the encoder's own thread, which still has its clock.
-  ended_encoder_ns_ += probe::ThreadCpuNs(tid);
-  encoder_tid_ = 0;
-  encoder_wake_ = nullptr;
-}
-
-std::vector<std::unique_ptr<stack::Slice>> Profiler::TakeSlices() {
-  // A machine that gives the collector no CPU for a second: what is cut then would miss the end. Its caller has time, and a limit of its
-  // own.
-  for (int attempt = 0; attempt < kCutAttempts && !collector_.CutNow(1000); attempt++) {
-  }
-  return collector_.TakeSlices();
 }
 
 }  // namespace strobe

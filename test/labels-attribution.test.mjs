@@ -3,7 +3,7 @@
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { figure, shows } from './exact-helpers.mjs';
+import { shows } from './exact-helpers.mjs';
 import { labelled, WAYS } from './labels-helpers.mjs';
 
 const RUNS = Number(process.env.STROBE_TEST_RUNS ?? 1);
@@ -45,7 +45,6 @@ for (const { flags } of WAYS) {
           };
         });
       }
-      if (RUNS > 1) figure(`${RUNS} runs`);
     });
   }
 }

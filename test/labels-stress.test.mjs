@@ -61,7 +61,10 @@ for (const { flags } of WAYS) {
       const after = said.own.find(({ value }) => value === 'after');
       assert.ok(after && after.cpuMicros > 0.3e6, 'work goes on to be charged');
       const ended = said.makers.find(({ value }) => value === 'main');
-      assert.ok(ended && ended.threads.some(({ tid }) => tid === 0), 'of threads that have ended something is left');
+      assert.ok(
+        ended?.threads.some(({ tid }) => tid === 0),
+        'of threads that have ended something is left',
+      );
       return { misses, text: `ends ${flags.join(' ')}: ${percent(charged, said.cpuNs)} of the clock charged` };
     }));
 }

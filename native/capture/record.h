@@ -11,8 +11,8 @@ namespace strobe::capture {
 // Enough for the instructions between taking a frame down and returning (x64: 28 bytes; arm64: 10 instructions).
 inline constexpr uint32_t kLeafCodeBytes = 48;
 
-// What the current label says of a sample; integers only, copied raw by the handler. All zero: no label. A `label_set` without a generation:
-// labels that found no room in the table.
+// What the current label says of a sample; integers only, copied raw by the handler. All zero: no label. A `label_set` without a
+// generation: labels that found no room in the table.
 struct SampleLabel {
   uint64_t trace_id_high = 0;
   uint64_t trace_id_low = 0;

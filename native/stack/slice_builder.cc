@@ -120,8 +120,7 @@ uint32_t SliceBuilder::Child(uint32_t node, const Frame& frame) {
 
 void SliceBuilder::AddSample(const Row& row, uint32_t count, double weight_ns) {
   bool fresh = false;
-  const uint32_t origin =
-      origins_.FindOrInsert((uint64_t{row.thread} << 32) | row.label, static_cast<uint32_t>(origins_.size()), &fresh);
+  const uint32_t origin = origins_.FindOrInsert((uint64_t{row.thread} << 32) | row.label, static_cast<uint32_t>(origins_.size()), &fresh);
   // 28 bits are more origins than a slice can have.
   const uint64_t key = (uint64_t{row.node} << 32) | (uint64_t{origin} << 4) | (uint64_t{row.mode} << 3) | static_cast<uint64_t>(row.gc);
   const uint32_t at = rows_.FindOrInsert(key, static_cast<uint32_t>(slice_->sample_node.size()), &fresh);
