@@ -3,7 +3,7 @@
 
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { figure, percent, shows } from './exact-helpers.mjs';
+import { percent, shows } from './exact-helpers.mjs';
 import { labelled, WAYS } from './labels-helpers.mjs';
 
 const SECONDS = Number(process.env.STROBE_TEST_SECONDS ?? 6);

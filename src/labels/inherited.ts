@@ -22,8 +22,5 @@ export function inheritedSet(): LabelSet {
 /** Called by who makes a Worker, right after. */
 export function bequeath(workerThreadId: number, set: LabelSet): void {
   if (set.key === '') return;
-  labelEngine()?.inheritLabels(
-    workerThreadId,
-    Object.entries(set.labels).flatMap(([name, value]) => [name, value]),
-  );
+  labelEngine()?.inheritLabels(workerThreadId, Object.entries(set.labels).flat());
 }
