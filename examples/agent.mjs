@@ -2,7 +2,7 @@
 //
 // Several sessions run at once. Each asks its question, plans a step, calls a tool, and goes on until it can answer: fetchPage (parse HTML with
 // regular expressions), queryRecords (crunch JSON), archiveNotes (zlib, crypto) and rankDocuments (embeddings, in a Worker thread).
-// Between the steps it waits, as an agent waits for its model. AGENT_SECONDS sets the time (default 10), AGENT_SESSIONS the sessions at once (default 6).
+// Between the steps it waits, as for a model. Labels say whose CPU it is. AGENT_SECONDS sets the time (default 10), AGENT_SESSIONS the sessions at once (default 6).
 
 import { createHash, pbkdf2Sync } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -76,7 +76,7 @@ function startRanker() {
   const ask = (question, documents) =>
     new Promise((resolve) => {
       waiting.set(++last, resolve);
-      worker.postMessage({ id: last, question, documents });
+      worker.postMessage({ id: last, labels: currentLabels(), question, documents });
     });
   return { ask, end: () => worker.terminate() };
 }
@@ -140,7 +140,17 @@ async function archiveNotes(session) {
   return pbkdf2Sync(digest, 'agent', 12_000, 16, 'sha256').toString('hex');
 }
 
-// --- the agent ------------------------------------------------------------------------------------------------------------------------------
+// --- the agents: who works, for which session, with which tool is set as labels, and stays so through every await ---------------------------
+
+/** Without strobe beside it the service is the same, and has no labels. */
+function withoutStrobe(error) {
+  if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+  return { withLabels: (_labels, fn) => fn(), currentLabels: () => ({}) };
+}
+
+const { withLabels, currentLabels } = await import('strobe').catch(withoutStrobe);
+
+const AGENT_OF = { fetchPage: 'researcher', rankDocuments: 'researcher', queryRecords: 'analyst', archiveNotes: 'archivist' };
 
 function planNextStep(session) {
   const plan = ['fetchPage', 'queryRecords', 'fetchPage', 'rankDocuments', 'archiveNotes'];
@@ -159,7 +169,7 @@ async function runSession(id, tools) {
   let answer = [];
   for (let step = planNextStep(session); step; step = planNextStep(session)) {
     await sleep(10 + random() * 20); // the model thinks
-    const result = await tools[step](session);
+    const result = await withLabels({ agent: AGENT_OF[step], tool: step }, () => tools[step](session));
     if (step === 'rankDocuments') answer = summarise(session.notes, result);
   }
   return answer;
@@ -173,7 +183,9 @@ async function main() {
   const started = performance.now();
   const answers = [];
   const serveSessions = async (lane) => {
-    for (let id = lane; performance.now() - started < seconds * 1000; id += atOnce) answers.push(await runSession(id, tools));
+    for (let id = lane; performance.now() - started < seconds * 1000; id += atOnce) {
+      answers.push(await withLabels({ agent: 'planner', session: id }, () => runSession(id, tools)));
+    }
   };
   await Promise.all(Array.from({ length: atOnce }, (_, lane) => serveSessions(lane + 1)));
   await ranker.end();
@@ -183,4 +195,9 @@ async function main() {
 }
 
 if (isMainThread) await main();
-else parentPort.on('message', ({ id, ...task }) => parentPort.postMessage({ id, ranking: rankDocuments(task) }));
+else {
+  // A message carries no labels by itself: the question brings them.
+  parentPort.on('message', ({ id, labels, ...task }) =>
+    withLabels(labels, () => parentPort.postMessage({ id, ranking: rankDocuments(task) })),
+  );
+}

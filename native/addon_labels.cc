@@ -65,14 +65,18 @@ Napi::Value AttachLabels(const Napi::CallbackInfo& info) {
   capture::LabelSource* labels = Profiler::Get().Labels();
   if (labels->handle != nullptr) return off("attached twice");
   bool frame = false;
-  if (symbols->get_continuation_data != nullptr && layout->type_ordered_hash_map != 0) {
+  // After a failed self-test: by hooks, which need less of V8.
+  const bool allowed = capture::g_continuation_slot.load() != capture::kNoContinuationSlot;
+  if (allowed && symbols->get_continuation_data != nullptr && layout->type_ordered_hash_map != 0) {
     const uint64_t* data = symbols->get_continuation_data(isolate);
     capture::SampleLabel label;
     frame = data != nullptr && capture::ReadFromFrame(*layout, *data, *Slot(info[0]), &label) == capture::LabelRead::kFound;
   }
   // The encoder's self-test is some milliseconds away, and checks it again.
-  if (frame && capture::g_continuation_slot.load() == 0) {
-    capture::g_continuation_slot.store(v8::FindContinuationSlot(isolate, *symbols->get_continuation_data(isolate)));
+  uint32_t unknown = 0;
+  if (frame) {
+    capture::g_continuation_slot.compare_exchange_strong(unknown,
+                                                         v8::FindContinuationSlot(isolate, *symbols->get_continuation_data(isolate)));
   }
   labels->handle = Globalize(*symbols, isolate, Slot(info[frame ? 0 : 1]));
   std::atomic_signal_fence(std::memory_order_release);
@@ -260,6 +264,7 @@ std::string LabelsFeature() {
   const capture::LabelSource* labels = Profiler::Get().Labels();
   switch (labels->kind.load()) {
     case capture::LabelSource::kFrame:
+      if (capture::g_continuation_slot.load() == capture::kNoContinuationSlot) return "off: the self-test failed on this V8";
       if (capture::g_continuation_slot.load() == 0) return "off: the self-test did not find where this V8 keeps the async context";
       return "on: read from the async context frame";
     case capture::LabelSource::kHolder:

@@ -103,7 +103,8 @@ LabelRead ReadLabel(const LabelSource& source, const v8::Layout& layout, const v
   if (kind == LabelSource::kHolder) return ReadFromHolder(layout, start, out);
   const uint32_t slot = g_continuation_slot.load(std::memory_order_relaxed);
   uint64_t frame = 0;
-  if (slot == 0 || !v8::ReadMemory(reinterpret_cast<uint64_t>(isolate) + slot, &frame, sizeof frame)) return LabelRead::kNone;
+  if (slot == 0 || slot == kNoContinuationSlot || !v8::ReadMemory(reinterpret_cast<uint64_t>(isolate) + slot, &frame, sizeof frame))
+    return LabelRead::kNone;
   return ReadFromFrame(layout, frame, start, out);
 }
 

@@ -87,7 +87,8 @@ struct LabelSource {
   bool measured = false;  // any section was closed on this thread
 };
 
-// Where V8 keeps the continuation-preserved data in the isolate, bytes; 0: not known (the self-test has not run, or failed).
+// Where V8 keeps the continuation-preserved data in the isolate, bytes; 0: not known yet.
+inline constexpr uint32_t kNoContinuationSlot = ~uint32_t{0};  // the self-test failed: nothing is read through it any more
 extern std::atomic<uint32_t> g_continuation_slot;
 // The self-test found that labels are laid out otherwise: none is read.
 extern std::atomic<bool> g_labels_forbidden;
