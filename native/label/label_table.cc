@@ -24,8 +24,14 @@ T* ZeroPages(uint32_t count) {
 
 std::string KeyOf(const Pairs& pairs) {
   std::string key;
+  const auto add = [&key](const std::string& text) {
+    key += std::to_string(text.size());
+    key += ':';
+    key += text;
+  };
   for (const auto& [name, value] : pairs) {
-    key += std::to_string(name.size()) + ':' + name + std::to_string(value.size()) + ':' + value;
+    add(name);
+    add(value);
   }
   return key;
 }
