@@ -1,7 +1,7 @@
 // `npm run bench:quick [-- --part cpu|typescript|gaps|start|code|labels|idle|busy|all] [--pairs N] [--json FILE] [--node PATH]`: what strobe costs, measured here and now.
 //
 // Contract: tables on stdout, a progress line on a terminal's stderr, then one verdict line a claim: pass, fail or not enough data (docs/bench.md says
-// how each is reached). Exit code 1 when a verdict is fail or a run broke, 2 on a usage error. All parts together take less than 6 minutes on two cores that have nothing else to do.
+// how each is reached). Exit code 1 when a verdict is fail or a run broke, 2 on a usage error. All parts together take some 10 minutes on two cores that have nothing else to do.
 // `--pairs` is the number of rounds of each part (cpu, typescript, gaps, idle 5, start 15, code 12, labels 20, busy 2); `--node` runs the workloads under another Node;
 // `--json` also writes every measurement. `--part` takes several, with commas.
 

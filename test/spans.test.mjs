@@ -178,6 +178,8 @@ test('a million spans in sequence and a hundred thousand at once leave nothing',
   // What is kept shows in the heap, to the byte; resident memory also has the pages that V8 holds back after 100,000 spans of the SDK at once.
   assert.ok(Math.max(...found.heaps) - found.heaps[0] < 4, `heap: ${found.heaps.join(', ')} MB`);
   const MiB = 2 ** 20;
+  // AddressSanitizer holds freed memory back.
+  if (process.env.LD_PRELOAD?.includes('asan')) return;
   assert.ok(found.afterSequence - found.before < 64 * MiB, `sequence: ${(found.afterSequence - found.before) / MiB} MiB`);
   assert.ok(found.afterLive - found.before < 384 * MiB, `at once: ${(found.afterLive - found.before) / MiB} MiB`);
 });
