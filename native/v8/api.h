@@ -109,10 +109,10 @@ struct Symbols {
   void (*remove_gc_epilogue)(Isolate*, GcCallback, void* data) = nullptr;
   const char* (*get_version)() = nullptr;
   // Optional: labels. A Local is a pointer to a slot that holds the tagged pointer; so is what GlobalizeReference returns, whose slot V8
-  // updates until DisposeGlobal. V8 11 takes the slot of the handle, later ones the tagged pointer itself.
+  // updates as long as the isolate lives (ours is never disposed of). V8 11 takes the slot of the handle, later ones the tagged pointer
+  // itself.
   uint64_t* (*globalize)(Isolate*, uint64_t) = nullptr;
   bool globalize_takes_slot = false;
-  void (*dispose_global)(uint64_t*) = nullptr;
   // V8 12 on.
   uint64_t* (*get_continuation_data)(Isolate*) = nullptr;
   void (*set_continuation_data)(Isolate*, uint64_t*) = nullptr;

@@ -42,7 +42,6 @@ Loaded Load() {
   constexpr const char* kGlobalize = "_ZN2v812api_internal18GlobalizeReferenceEPNS_8internal7IsolateE";
   s.globalize_takes_slot = !Find((std::string(kGlobalize) + "m").c_str(), &s.globalize);
   if (s.globalize_takes_slot) Find((std::string(kGlobalize) + "Pm").c_str(), &s.globalize);
-  if (!Find("_ZN2v812api_internal13DisposeGlobalEPm", &s.dispose_global)) s.globalize = nullptr;
   // Renamed from V8 14 on; both are there in 14.6.
   if ((!Find("_ZN2v87Isolate36SetContinuationPreservedEmbedderDataENS_5LocalINS_5ValueEEE", &s.set_continuation_data) ||
        !Find("_ZN2v87Isolate36GetContinuationPreservedEmbedderDataEv", &s.get_continuation_data)) &&

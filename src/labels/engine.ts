@@ -4,24 +4,16 @@
 import { loadNative, type NativeAddon, platformSupported } from '../native';
 
 let engine: NativeAddon | null | undefined;
-let whyNot = '';
 
 export function labelEngine(): NativeAddon | null {
   if (engine === undefined) {
     engine = null;
     try {
       if (platformSupported()) engine = loadNative();
-      else whyNot = `no engine for ${process.platform}-${process.arch}`;
-    } catch (error) {
-      // startProfiler() says it loudly; an application that only sets labels goes on.
-      whyNot = (error as Error).message;
+    } catch {
+      // startProfiler() says loudly why there is none; an application that only sets labels goes on.
+      engine = null;
     }
   }
   return engine;
-}
-
-/** Why labels reach no profile; '' when they do. */
-export function labelEngineMissing(): string {
-  labelEngine();
-  return whyNot;
 }
