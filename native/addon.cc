@@ -8,6 +8,7 @@
 
 #include "addon_labels.h"
 #include "addon_slices.h"
+#include "addon_stats.h"
 #include "lifecycle.h"
 #include "probe/probe.h"
 #include "profiler.h"
@@ -16,9 +17,6 @@
 namespace strobe {
 
 namespace {
-
-// So many refusals in a row are no passing shortage.
-constexpr uint64_t kRefusedIsOff = 20;
 
 int32_t CurrentTid() { return static_cast<int32_t>(syscall(SYS_gettid)); }
 
@@ -37,6 +35,13 @@ double Number(const Napi::Object& object, const char* key) {
   return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::numeric_limits<double>::quiet_NaN();
 }
 
+// { cpu, wall } -> Modes; false when neither is on.
+bool ReadModes(const Napi::Object& given, clock::Modes* modes) {
+  modes->cpu = given.Get("cpu").ToBoolean().Value();
+  modes->wall = given.Get("wall").ToBoolean().Value();
+  return modes->cpu || modes->wall;
+}
+
 Napi::Value Start(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (info.Length() < 1 || !info[0].IsObject()) {
@@ -49,10 +54,14 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
   const double max_depth = Number(given, "maxDepth");
   const double exit_timeout_ms = Number(given, "exitTimeoutMs");
   const double thread_id = Number(given, "threadId");
+  options.budget_share = Number(given, "budgetShare");
+  options.times = given.Get("times").ToBoolean().Value();
   if (!(options.frequency_hz >= 1 && options.frequency_hz <= 1000) || !(max_depth >= 1 && max_depth <= capture::kMaxDepthLimit) ||
       !(exit_timeout_ms >= 0 && exit_timeout_ms <= 600'000) || !given.Get("threadName").IsString() ||
-      !(thread_id >= 0 && thread_id <= 2147483647.0)) {
-    ThrowArgument(env, "start: frequencyHz, maxDepth, exitTimeoutMs, threadName or threadId is missing or out of range");
+      !(thread_id >= 0 && thread_id <= 2147483647.0) || !(options.budget_share >= 0 && options.budget_share <= 1) ||
+      !ReadModes(given, &options.modes)) {
+    ThrowArgument(env,
+                  "start: frequencyHz, maxDepth, exitTimeoutMs, threadName, threadId, budgetShare or cpu/wall is missing or out of range");
     return env.Undefined();
   }
   options.max_depth = static_cast<uint32_t>(max_depth);
@@ -126,6 +135,16 @@ Napi::Value SetFrequency(const Napi::CallbackInfo& info) {
   }
   Profiler::Get().SetFrequency(hz);
   return env.Undefined();
+}
+
+Napi::Value SetModes(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  clock::Modes modes;
+  if (info.Length() < 1 || !info[0].IsObject() || !ReadModes(info[0].As<Napi::Object>(), &modes)) {
+    ThrowArgument(env, "setModes({ cpu, wall }), one of them at least");
+    return env.Undefined();
+  }
+  return Napi::Boolean::New(env, Profiler::Get().SetModes(modes));
 }
 
 Napi::Value Disarm(const Napi::CallbackInfo& info) {
@@ -204,6 +223,7 @@ Napi::Value SelfTest(const Napi::CallbackInfo& info) {
       },
       info[2].As<Napi::Number>().Int32Value());
   if (env.IsExceptionPending()) return env.Undefined();
+  Profiler::Get().MeasureSignals();
   Napi::Object out = Napi::Object::New(env);
   out.Set("bytecode", result.bytecode);
   out.Set("baseline", result.baseline);
@@ -211,91 +231,6 @@ Napi::Value SelfTest(const Napi::CallbackInfo& info) {
   out.Set("sourceMap", result.source_map);
   out.Set("exitFrame", result.exit_frame);
   out.Set("runs", static_cast<double>(result.runs));
-  return out;
-}
-
-Napi::Value Stats(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  const Profiler::Stats stats = Profiler::Get().ReadStats();
-  const CollectorCounters& c = Profiler::Get().counters();
-  const auto count = [&](const std::atomic<uint64_t>& value) { return static_cast<double>(value.load(std::memory_order_relaxed)); };
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("running", stats.running);
-  out.Set("samples", static_cast<double>(stats.samples));
-  out.Set("lost", count(c.lost));
-  out.Set("truncated", count(c.truncated));
-  out.Set("frames", count(c.frames));
-  out.Set("unresolvedFrames", count(c.unresolved_frames));
-  out.Set("droppedSlices", count(c.dropped_slices));
-  out.Set("codeEvents", count(c.code_events));
-  out.Set("codeEntries", count(c.code_entries));
-  out.Set("codeEvictedOverlap", count(c.evicted_overlap));
-  out.Set("codeEvictedBound", count(c.evicted_bound));
-  out.Set("codeDetails", static_cast<double>(stats.details));
-  out.Set("codeDetailsRefused", static_cast<double>(stats.details_refused));
-  out.Set("codeWithoutPositions", static_cast<double>(stats.without_positions));
-  out.Set("mendedCallers", count(c.mended));
-  out.Set("gcSamples", count(c.gc_samples));
-  out.Set("gcSamplesWithStack", count(c.gc_with_stack));
-  const label::LabelTable& table = label::LabelTable::Get();
-  Napi::Object labels = Napi::Object::New(env);
-  labels.Set("sets", static_cast<double>(table.live()));
-  labels.Set("evictedSets", static_cast<double>(table.evicted()));
-  labels.Set("refusedSets", static_cast<double>(table.refused()));
-  labels.Set("samples", count(c.labelled));
-  labels.Set("evictedSamples", count(c.evicted_labels));
-  labels.Set("refusedSamples", static_cast<double>(stats.labels_refused));
-  out.Set("labels", labels);
-  Napi::Array threads = Napi::Array::New(env, stats.threads.size());
-  for (uint32_t i = 0; i < stats.threads.size(); i++) {
-    Napi::Object thread = Napi::Object::New(env);
-    thread.Set("tid", stats.threads[i].tid);
-    thread.Set("name", stats.threads[i].name);
-    thread.Set("samples", static_cast<double>(stats.threads[i].samples));
-    thread.Set("cpuNs", static_cast<double>(stats.threads[i].cpu_ns));
-    threads.Set(i, thread);
-  }
-  out.Set("threads", threads);
-  out.Set("effectiveHz",
-          stats.sampled_cpu_ns == 0 ? 0.0 : static_cast<double>(stats.samples) * 1e9 / static_cast<double>(stats.sampled_cpu_ns));
-  Napi::Object wakeups = Napi::Object::New(env);
-  wakeups.Set("sampler", static_cast<double>(stats.sampler_wakeups));
-  wakeups.Set("collector", count(c.wakeups));
-  out.Set("wakeups", wakeups);
-  Napi::Object overhead = Napi::Object::New(env);
-  overhead.Set("handlerNs", static_cast<double>(stats.handler_ns));
-  overhead.Set("gcNs", static_cast<double>(stats.gc_ns));
-  overhead.Set("codeEventNs", static_cast<double>(stats.code_event_ns));
-  overhead.Set("samplerNs", static_cast<double>(stats.sampler_ns));
-  overhead.Set("collectorNs", count(c.cpu_ns));
-  overhead.Set("encoderNs", static_cast<double>(stats.encoder_ns));
-  out.Set("overhead", overhead);
-  Napi::Object features = Napi::Object::New(env);
-  std::string clock = "on";
-  if (stats.signal_taken) clock = "off: the sampling signal was taken by other code";
-  if (stats.signals_refused >= kRefusedIsOff) {
-    clock =
-        "off: the kernel refuses signals (errno " + std::to_string(stats.refused_errno) + "): a full signal queue (ulimit -i) or a filter";
-  }
-  features.Set("clock", clock);
-  const auto reading = [&](std::initializer_list<v8::DetailKind> kinds) -> std::string {
-    if (!stats.lines_off.empty()) return "off: " + stats.lines_off;
-    for (const v8::DetailKind kind : kinds) {
-      if (!v8::DetailsAllowed(kind)) return "off: the self-test failed on this V8";
-    }
-    return "on";
-  };
-  std::string lines = reading({v8::DetailKind::kBytecode, v8::DetailKind::kBaseline});
-  if (lines == "on" && stats.without_positions != 0) {
-    lines =
-        "on; " + std::to_string(stats.without_positions) + " functions were compiled before the profiler started and show their first line";
-  }
-  features.Set("lines", lines);
-  features.Set("inlinedFrames", reading({v8::DetailKind::kOptimised}));
-  features.Set("gcStacks", stats.gc_stacks ? "on" : "off: this V8 has no callbacks around collections");
-  features.Set("labels", LabelsFeature());
-  features.Set("names", c.code_resets.load() == 0 ? "on" : "on, with gaps: memory ran out for code events");
-  out.Set("features", features);
   return out;
 }
 
@@ -346,6 +281,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("join", Napi::Function::New(env, Join));
   exports.Set("nameThread", Napi::Function::New(env, NameThread));
   exports.Set("setFrequency", Napi::Function::New(env, SetFrequency));
+  exports.Set("setModes", Napi::Function::New(env, SetModes));
   exports.Set("disarm", Napi::Function::New(env, Disarm));
   exports.Set("stepAside", Napi::Function::New(env, StepAside));
   exports.Set("pendingSignal", Napi::Function::New(env, PendingSignal));

@@ -16,6 +16,17 @@ Array Column(Napi::Env env, const std::vector<T>& values) {
   return array;
 }
 
+Napi::Object TotalsToObject(Napi::Env env, const stack::SliceTotals& totals) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("samples", static_cast<double>(totals.samples));
+  out.Set("lost", static_cast<double>(totals.lost));
+  out.Set("truncated", static_cast<double>(totals.truncated));
+  out.Set("frames", static_cast<double>(totals.frames));
+  out.Set("unresolvedFrames", static_cast<double>(totals.unresolved_frames));
+  out.Set("mended", static_cast<double>(totals.mended));
+  return out;
+}
+
 }  // namespace
 
 Napi::Object SliceToObject(Napi::Env env, const stack::Slice& slice) {
@@ -57,14 +68,21 @@ Napi::Object SliceToObject(Napi::Env env, const stack::Slice& slice) {
   out.Set("sampleGc", Column<Napi::Uint8Array>(env, slice.sample_gc));
   out.Set("sampleCount", Column<Napi::Uint32Array>(env, slice.sample_count));
   out.Set("sampleWeightNs", Column<Napi::Float64Array>(env, slice.sample_weight_ns));
-  Napi::Object totals = Napi::Object::New(env);
-  totals.Set("samples", static_cast<double>(slice.totals.samples));
-  totals.Set("lost", static_cast<double>(slice.totals.lost));
-  totals.Set("truncated", static_cast<double>(slice.totals.truncated));
-  totals.Set("frames", static_cast<double>(slice.totals.frames));
-  totals.Set("unresolvedFrames", static_cast<double>(slice.totals.unresolved_frames));
-  totals.Set("mended", static_cast<double>(slice.totals.mended));
-  out.Set("totals", totals);
+  out.Set("timeMs", Column<Napi::Float64Array>(env, slice.time_ms));
+  out.Set("timeSample", Column<Napi::Uint32Array>(env, slice.time_sample));
+  out.Set("timeWeightNs", Column<Napi::Float64Array>(env, slice.time_weight_ns));
+  Napi::Array rates = Napi::Array::New(env, slice.rate_changes.size());
+  for (uint32_t i = 0; i < slice.rate_changes.size(); i++) {
+    constexpr const char* kReasons[] = {"start", "asked", "budget"};
+    Napi::Object rate = Napi::Object::New(env);
+    rate.Set("unixMs", slice.rate_changes[i].unix_ms);
+    rate.Set("hz", slice.rate_changes[i].hz);
+    rate.Set("why", kReasons[static_cast<size_t>(slice.rate_changes[i].why)]);
+    rates.Set(i, rate);
+  }
+  out.Set("rateChanges", rates);
+  out.Set("totals", TotalsToObject(env, slice.totals));
+  out.Set("wallTotals", TotalsToObject(env, slice.wall_totals));
   return out;
 }
 

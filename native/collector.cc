@@ -91,6 +91,15 @@ void Collector::Rename(int32_t node_thread_id, const std::string& name) {
 
 void Collector::Wake() { capture::g_doorbell.Ring(true); }
 
+void Collector::SetFrequency(double hz, stack::RateReason why) {
+  // A budget that is followed closely changes the rate often; a slice that nobody takes must not grow with it.
+  constexpr size_t kMostChanges = 256;
+  std::lock_guard<std::mutex> lock(rates_mutex_);
+  frequency_hz_ = hz;
+  if (why == stack::RateReason::kStart) rate_changes_.clear();
+  if (rate_changes_.size() < kMostChanges) rate_changes_.push_back({UnixMs(), hz, why});
+}
+
 void Collector::MarkStart() { slice_start_unix_ms_.store(UnixMs()); }
 
 bool Collector::CutNow(int timeout_ms) {
@@ -145,6 +154,7 @@ void Collector::Run() {
       if (slice_listener_) slice_listener_();
     }
     StepFlush(now);
+    if (housekeeping_) housekeeping_(now);
     counters_.cpu_ns.store(capture::ThreadCpuNowNs(), std::memory_order_relaxed);
     Sleep(worked);
     Bump(&counters_.wakeups, 1);
@@ -247,21 +257,42 @@ bool Collector::DrainThread(SampledThread* thread) {
   const uint64_t lost = state->lost_since_taken.exchange(0, std::memory_order_relaxed);
   const uint64_t lost_ns = state->lost_ns_since_taken.exchange(0, std::memory_order_relaxed);
   if (lost != 0 || lost_ns != 0) {
-    if (builder_.empty()) builder_since_ns_ = capture::MonotonicNowNs();
-    const uint32_t node = builder_.Child(builder_.Root(), {VmFunction("(lost)")});
-    builder_.AddSample({node, ThreadRow(thread), 0, stack::GcKind::kNone}, static_cast<uint32_t>(lost), static_cast<double>(lost_ns));
-    builder_.totals().lost += lost;
-    Bump(&counters_.lost, lost);
+    if (record_cpu_.load()) AddLost(thread, 0, lost, lost_ns);
     worked = true;
   }
+  worked |= TakeLostWall(thread);
   const uint64_t unsampled_ns = state->unsampled_ns_since_taken.exchange(0, std::memory_order_relaxed);
-  if (unsampled_ns != 0) {
-    if (builder_.empty()) builder_since_ns_ = capture::MonotonicNowNs();
-    const uint32_t node = builder_.Child(builder_.Root(), {VmFunction("(unsampled)")});
-    builder_.AddSample({node, ThreadRow(thread), 0, stack::GcKind::kNone}, 0, static_cast<double>(unsampled_ns));
+  if (unsampled_ns != 0 && record_cpu_.load()) {
+    AddUnsampled(thread, 0, unsampled_ns);
+    worked = true;
+  }
+  const uint64_t wall_unsampled_ns = state->wall_unsampled_ns_since_taken.exchange(0, std::memory_order_relaxed);
+  if (wall_unsampled_ns != 0) {
+    // Switched off: what it slept until then, and the rest, which no sample saw.
+    AddIdle(thread, state->wall_ended_idle_ns.load(std::memory_order_acquire), state->idle_ticks.load(std::memory_order_relaxed));
+    AddUnsampled(thread, kWallMode, wall_unsampled_ns);
     worked = true;
   }
   return worked;
+}
+
+// The slice in the making gets its first row.
+void Collector::Begin() {
+  if (builder_.empty()) builder_since_ns_ = capture::MonotonicNowNs();
+}
+
+void Collector::AddLost(SampledThread* thread, uint8_t mode, uint64_t lost, uint64_t ns) {
+  Begin();
+  const uint32_t node = builder_.Child(builder_.Root(), {VmFunction("(lost)")});
+  builder_.AddSample({node, ThreadRow(thread), mode, stack::GcKind::kNone}, static_cast<uint32_t>(lost), static_cast<double>(ns));
+  builder_.totals(mode).lost += lost;
+  Bump(mode == 0 ? &counters_.lost : &counters_.wall_lost, lost);
+}
+
+void Collector::AddUnsampled(SampledThread* thread, uint8_t mode, uint64_t ns) {
+  Begin();
+  const uint32_t node = builder_.Child(builder_.Root(), {VmFunction("(unsampled)")});
+  builder_.AddSample({node, ThreadRow(thread), mode, stack::GcKind::kNone}, 0, static_cast<double>(ns));
 }
 
 void Collector::ApplyEvents(SampledThread* thread, uint64_t limit) {
@@ -299,41 +330,58 @@ uint32_t Collector::ThreadRow(SampledThread* thread) {
   return builder_.Thread(thread->key, thread->tid, thread->name);
 }
 
-uint32_t Collector::LabelRow(SampledThread* thread, const capture::SampleRecord& record) {
-  const capture::SampleLabel& label = record.label;
-  const label::LabelSet* set = nullptr;
-  if (label.label_set != 0) set = labels_.Find(label.label_set, label.label_set_generation);
-  const bool evicted = set == nullptr && label.label_set != 0;
-  attribution_.AddSample(set, evicted, thread->key, record.rest_ns);
-  if (evicted) Bump(&counters_.evicted_labels, 1);
+uint32_t Collector::LabelRow(const capture::SampleLabel& label) {
   if (label.label_set == 0 && label.span_id == 0) return 0;
-  Bump(&counters_.labelled, 1);
+  const label::LabelSet* set = label.label_set != 0 ? labels_.Find(label.label_set, label.label_set_generation) : nullptr;
   return builder_.Label({.set = set,
-                         .evicted = evicted,
+                         .evicted = set == nullptr && label.label_set != 0,
                          .trace_id_high = label.trace_id_high,
                          .trace_id_low = label.trace_id_low,
                          .span_id = label.span_id,
                          .local_root_id = label.local_root_id});
 }
 
+void Collector::Attribute(SampledThread* thread, const capture::SampleRecord& record) {
+  const capture::SampleLabel& label = record.label;
+  const label::LabelSet* set = label.label_set != 0 ? labels_.Find(label.label_set, label.label_set_generation) : nullptr;
+  const bool evicted = set == nullptr && label.label_set != 0;
+  attribution_.AddSample(set, evicted, thread->key, record.rest_ns);
+  if (evicted) Bump(&counters_.evicted_labels, 1);
+  if (label.label_set != 0 || label.span_id != 0) Bump(&counters_.labelled, 1);
+}
+
 void Collector::Resolve(SampledThread* thread, const capture::SampleRecord& record, const uint64_t* frames) {
   Resolver::Counts counts;
   const std::vector<stack::Frame>& stack = resolver_.Resolve(&thread->code, record, frames, &counts);
-  if (builder_.empty()) builder_since_ns_ = capture::MonotonicNowNs();
-  uint32_t node = builder_.Root();
-  for (size_t i = stack.size(); i-- > 0;) node = builder_.Child(node, stack[i]);
   const bool truncated = (record.flags & capture::kTruncated) != 0;
   const bool gc = record.vm_state == static_cast<uint16_t>(v8api::VmState::kGc);
   const stack::GcKind gc_kind = gc ? GcKind(record.gc_type) : stack::GcKind::kNone;
-  builder_.AddSample({node, ThreadRow(thread), 0, gc_kind, LabelRow(thread, record)}, 1, static_cast<double>(record.weight_ns));
-  stack::SliceTotals& totals = builder_.totals();
-  totals.samples++;
-  totals.truncated += truncated ? 1 : 0;
   const uint32_t frame_count = (record.flags & capture::kWalked) != 0 ? record.frame_count / capture::kWordsAFrame : record.frame_count;
-  totals.frames += frame_count;
-  totals.unresolved_frames += counts.unresolved;
-  totals.mended += counts.mended;
-  Bump(&counters_.samples, 1);
+  const auto count = [&](uint8_t mode) {
+    stack::SliceTotals& totals = builder_.totals(mode);
+    totals.samples++;
+    totals.truncated += truncated ? 1 : 0;
+    totals.frames += frame_count;
+    totals.unresolved_frames += counts.unresolved;
+    totals.mended += counts.mended;
+    Bump(mode == 0 ? &counters_.samples : &counters_.wall_samples, 1);
+  };
+  if ((record.flags & capture::kWall) != 0) {
+    AddWall(thread, record, stack, gc_kind);
+    count(kWallMode);
+  }
+  if ((record.flags & capture::kCpu) != 0) {
+    Attribute(thread, record);
+    if (record_cpu_.load()) {
+      Begin();
+      uint32_t node = builder_.Root();
+      for (size_t i = stack.size(); i-- > 0;) node = builder_.Child(node, stack[i]);
+      const auto weight_ns = static_cast<double>(record.weight_ns);
+      const uint32_t row = builder_.AddSample({node, ThreadRow(thread), 0, gc_kind, LabelRow(record.label)}, 1, weight_ns);
+      if (record_times_.load()) builder_.AddTime(row, record.time_ns, weight_ns);
+      count(0);
+    }
+  }
   Bump(&counters_.truncated, truncated ? 1 : 0);
   Bump(&counters_.frames, frame_count);
   Bump(&counters_.unresolved_frames, counts.unresolved);
@@ -343,11 +391,18 @@ void Collector::Resolve(SampledThread* thread, const capture::SampleRecord& reco
 }
 
 void Collector::CutSlice() {
+  AddSleepers();
   std::unique_ptr<stack::Slice> slice = builder_.Cut();
   slice->number = ++slice_number_;
   slice->start_unix_ms = slice_start_unix_ms_.load();
   slice->end_unix_ms = UnixMs();
-  slice->frequency_hz = frequency_hz_.load();
+  const double monotonic_ms = static_cast<double>(capture::MonotonicNowNs()) / 1e6;
+  for (double& time : slice->time_ms) time += slice->end_unix_ms - monotonic_ms - slice->start_unix_ms;
+  {
+    std::lock_guard<std::mutex> rates_lock(rates_mutex_);
+    slice->frequency_hz = frequency_hz_;
+    slice->rate_changes.swap(rate_changes_);
+  }
   slice_start_unix_ms_.store(slice->end_unix_ms);
   std::lock_guard<std::mutex> lock(slices_mutex_);
   waiting_nodes_ += slice->node_parent.size();

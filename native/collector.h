@@ -35,6 +35,7 @@
 #include "stack/slice_builder.h"
 #include "v8/code_events.h"
 #include "v8/code_map.h"
+#include "wall_ledger.h"
 
 namespace strobe {
 
@@ -56,6 +57,7 @@ struct SampledThread {
 
   // Collector thread only.
   ThreadCode code;
+  WallLedger wall;
 
   // Registry only (under Profiler's mutex).
   bool code_attached = false;
@@ -63,8 +65,10 @@ struct SampledThread {
 };
 
 struct CollectorCounters {
-  std::atomic<uint64_t> samples{0};
+  std::atomic<uint64_t> samples{0};  // CPU profile
   std::atomic<uint64_t> lost{0};
+  std::atomic<uint64_t> wall_samples{0};
+  std::atomic<uint64_t> wall_lost{0};
   std::atomic<uint64_t> truncated{0};
   std::atomic<uint64_t> frames{0};
   std::atomic<uint64_t> unresolved_frames{0};
@@ -96,7 +100,14 @@ class Collector {
   // Any thread.
   void Wake();
 
-  void SetFrequency(double hz) { frequency_hz_.store(hz); }
+  // From now on; `why` stands in the profile.
+  void SetFrequency(double hz, stack::RateReason why);
+  // Whether samples that carry CPU go to the CPU profile; attribution takes them anyway.
+  void RecordCpu(bool record) { record_cpu_.store(record); }
+  // Slices say when each sample was taken.
+  void RecordTimes(bool record) { record_times_.store(record); }
+  // Called on the collector's thread when it is awake, without any of its locks held. Set before EnsureStarted.
+  void SetHousekeeping(std::function<void(uint64_t now_ns)> work) { housekeeping_ = std::move(work); }
   // Times of the next slice count from here on.
   void MarkStart();
 
@@ -126,7 +137,10 @@ class Collector {
 
   // Unit tests: one drain on the calling thread instead of the collector's own.
   bool DrainForTest() { return Drain(); }
-  std::unique_ptr<stack::Slice> CutForTest() { return builder_.Cut(); }
+  std::unique_ptr<stack::Slice> CutForTest() {
+    AddSleepers();
+    return builder_.Cut();
+  }
 
  private:
   void Run();
@@ -135,7 +149,19 @@ class Collector {
   void ApplyEvents(SampledThread* thread, uint64_t limit);
   void Resolve(SampledThread* thread, const capture::SampleRecord& record, const uint64_t* frames);
   uint32_t ThreadRow(SampledThread* thread);
-  uint32_t LabelRow(SampledThread* thread, const capture::SampleRecord& record);
+  uint32_t LabelRow(const capture::SampleLabel& label);
+  void Attribute(SampledThread* thread, const capture::SampleRecord& record);
+  void Begin();
+  void AddLost(SampledThread* thread, uint8_t mode, uint64_t lost, uint64_t ns);
+  void AddUnsampled(SampledThread* thread, uint8_t mode, uint64_t ns);
+  // --- wall time (collector_wall.cc) ---
+  static constexpr uint8_t kWallMode = 1;
+  void AddWall(SampledThread* thread, const capture::SampleRecord& record, const std::vector<stack::Frame>& frames, stack::GcKind gc);
+  void AddIdle(SampledThread* thread, uint64_t until_ns, uint64_t ticks);
+  void AddWallRow(SampledThread* thread, uint32_t count, uint64_t ns, uint64_t time_ns);
+  void AddSleepers();
+  bool TakeLostWall(SampledThread* thread);
+  static void LoseStack(WallLedger* wall);
   void CutSlice();
   void StepFlush(uint64_t now_ns);
   void Sleep(bool worked);
@@ -180,7 +206,12 @@ class Collector {
   std::atomic<double> slice_start_unix_ms_{0};
   uint64_t builder_since_ns_ = 0;
 
-  std::atomic<double> frequency_hz_{100};
+  std::mutex rates_mutex_;
+  double frequency_hz_ = 100;
+  std::vector<stack::RateChange> rate_changes_;  // of the slice in the making
+  std::atomic<bool> record_cpu_{true};
+  std::atomic<bool> record_times_{false};
+  std::function<void(uint64_t)> housekeeping_;
   CollectorCounters counters_;
 };
 

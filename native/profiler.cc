@@ -51,7 +51,9 @@ Profiler& Profiler::Get() {
   return *profiler;
 }
 
-Profiler::Profiler() : collector_([this](SampledThread* thread) { OnDrained(thread); }) {}
+Profiler::Profiler() : collector_([this](SampledThread* thread) { OnDrained(thread); }) {
+  collector_.SetHousekeeping([this](uint64_t now_ns) { StepBudget(now_ns); });
+}
 
 SampledThread* Profiler::FindCurrent() {
   const int32_t tid = CurrentTid();
@@ -130,8 +132,14 @@ SampledThread* Profiler::JoinLocked(const std::string& name, int32_t node_thread
   state->pending.store(0);
   state->samples.store(0);
   state->sampled_cpu_ns.store(0);
+  state->wall_samples.store(0);
+  state->wall_began_ns.store(0);
+  state->idle_until_ns.store(0);
+  state->idle_ticks.store(0);
+  state->wall_lost = false;
   state->kept_pending.store(0);
   state->handler_ns.store(0);
+  state->signals.store(0);
   state->armed.store(false);
   BindLabels(thread);
   state->tid.store(thread->tid, std::memory_order_release);
@@ -194,6 +202,7 @@ void Profiler::Arm(SampledThread* thread) {
   // The source can't be freed now: that takes the registry's lock, which is ours.
   const capture::LabelSource* labels = thread->state->labels.load();
   thread->state->charged_sections_ns.store(labels != nullptr ? labels->sections_ns.load() : 0);
+  if (modes_.wall) BeginWall(thread->state);
   thread->state->armed.store(true, std::memory_order_release);
 }
 
@@ -216,7 +225,11 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
   }
   const uint64_t enumerated = capture::MonotonicNowNs();
 
-  collector_.SetFrequency(options.frequency_hz);
+  modes_ = options.modes;
+  asked_hz_ = options.frequency_hz;
+  collector_.SetFrequency(options.frequency_hz, stack::RateReason::kStart);
+  collector_.RecordCpu(options.modes.cpu);
+  collector_.RecordTimes(options.times);
   collector_.MarkStart();
   collector_.attribution().Reset(&label::LabelTable::Get());
   {
@@ -238,7 +251,7 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
                             },
                             [] { lifecycle::EndByPendingSignal(); }},
                            options.exit_timeout_ms);
-  if (!sampler_.Start(options.frequency_hz)) {
+  if (!sampler_.Start(options.frequency_hz, options.modes)) {
     *error = "no further thread can be made (a limit on threads or memory)";
     return StartResult::kUnsupportedRuntime;
   }
@@ -251,6 +264,9 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
   }
   owner_tid_ = current->tid;
   running_ = true;
+  budget_share_ = options.budget_share;
+  budget_begun_ = false;
+  next_budget_step_ns_ = 0;
   const uint64_t done = capture::MonotonicNowNs();
   *timings = {symbols_done - start, (joined - symbols_done) + (done - enumerated), enumerated - joined, done - start};
   return StartResult::kStarted;
@@ -262,7 +278,9 @@ void Profiler::DisarmAll() {
   for (uint32_t i = 0; i < capture::kMaxThreads; i++) {
     capture::ThreadState* state = capture::g_thread_table[i].load(std::memory_order_acquire);
     if (state == nullptr) break;
-    if (state->armed.exchange(false)) CountUnsampled(state);
+    if (!state->armed.exchange(false)) continue;
+    CountUnsampled(state);
+    EndWall(state);
   }
 }
 
@@ -348,7 +366,10 @@ void Profiler::ThreadEnds() {
       UnbindLabels(nullptr);
       return;
     }
-    if (thread->state->armed.exchange(false)) CountUnsampled(thread->state);
+    if (thread->state->armed.exchange(false)) {
+      CountUnsampled(thread->state);
+      EndWall(thread->state);
+    }
     Detach(thread);
     sampler_.Remove(thread->state);
     UnbindLabels(thread);
@@ -367,8 +388,10 @@ void Profiler::ThreadEnds() {
 void Profiler::OnDrained(SampledThread* thread) {
   std::lock_guard<std::mutex> lock(states_mutex_);
   ended_samples_ += thread->state->samples.load();
+  ended_wall_samples_ += thread->state->wall_samples.load();
   ended_cpu_ns_ += thread->state->sampled_cpu_ns.load();
   ended_handler_ns_ += thread->state->handler_ns.load();
+  ended_signals_ += thread->state->signals.load();
   ended_code_event_ns_ += thread->events.callback_ns.load();
   ended_gc_ns_ += thread->state->gc_ns.load();
   ended_labels_refused_ += thread->state->labels_refused.load();
@@ -378,11 +401,6 @@ void Profiler::OnDrained(SampledThread* thread) {
   }
   free_states_.push_back(thread->state);
   delete thread;
-}
-
-void Profiler::SetFrequency(double hz) {
-  collector_.SetFrequency(hz);
-  sampler_.SetFrequency(hz);
 }
 
 bool Profiler::running() {

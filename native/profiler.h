@@ -8,6 +8,7 @@
 // `ThreadEnds`, called by its environment's cleanup hook, before its isolate is gone. Its state is reused after the collector's last drain.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "capture/label_source.h"
+#include "clock/budget.h"
 #include "clock/sampler.h"
 #include "collector.h"
 #include "probe/probe.h"
@@ -24,6 +26,9 @@ namespace strobe {
 
 struct StartOptions {
   double frequency_hz = 100;
+  clock::Modes modes;
+  bool times = false;       // slices say when each sample was taken
+  double budget_share = 0;  // of the process's CPU; 0: no limit
   uint32_t max_depth = 512;
   int exit_timeout_ms = 2000;
   bool handle_signals = true;
@@ -60,6 +65,8 @@ class Profiler {
   void NameThread(int32_t node_thread_id, const std::string& name);
   void ThreadEnds();
   void SetFrequency(double hz);
+  // False when it is not running.
+  bool SetModes(clock::Modes modes);
   void Disarm();
   // The process is about to end, and waits for the last profile: the other sampled threads, which may compute on, get the lowest priority,
   // so that ours, which run at a lower one than the application's, get there.
@@ -101,9 +108,14 @@ class Profiler {
     bool running = false;
     std::vector<ThreadStats> threads;
     double frequency_hz = 0;
+    double asked_hz = 0;
+    clock::Modes modes;
+    bool batches_idle = true;  // sleeping threads need no signals in wall mode
     uint64_t samples = 0;
+    uint64_t wall_samples = 0;
     uint64_t sampled_cpu_ns = 0;
     uint64_t handler_ns = 0;
+    uint64_t signal_ns = 0;  // delivering the signals and returning from them, estimated
     uint64_t code_event_ns = 0;
     uint64_t gc_ns = 0;
     uint64_t labels_refused = 0;     // labels that failed a check when a sample read them
@@ -121,6 +133,8 @@ class Profiler {
   };
   Stats ReadStats();
   const CollectorCounters& counters() const { return collector_.counters(); }
+  // What delivering a signal costs; once, on the encoder's thread.
+  void MeasureSignals() { signal_ns_.store(clock::MeasureSignalNs()); }
   bool KnownKind(int32_t tid, probe::ThreadKind* kind);
 
  private:
@@ -131,6 +145,11 @@ class Profiler {
   bool Attach(SampledThread* thread);
   void Detach(SampledThread* thread);
   void Arm(SampledThread* thread);
+  // --- modes, rate, budget (profiler_modes.cc) ---
+  static void BeginWall(capture::ThreadState* state);
+  static void EndWall(capture::ThreadState* state);
+  clock::Budget::Totals CostSoFar(uint64_t now_ns);
+  void StepBudget(uint64_t now_ns);
   capture::ThreadState* TakeState();
   void OnDrained(SampledThread* thread);
   void DisarmAll();
@@ -145,6 +164,12 @@ class Profiler {
   bool handle_signals_ = false;
   int32_t owner_tid_ = 0;
   uint32_t max_depth_ = 512;
+  clock::Modes modes_;
+  double asked_hz_ = 0;
+  clock::Budget budget_;
+  double budget_share_ = 0;
+  bool budget_begun_ = false;
+  uint64_t next_budget_step_ns_ = 0;
   uint64_t next_key_ = 1;
   // Names that came before their thread: Node's thread id -> name.
   std::unordered_map<int32_t, std::string> names_to_come_;
@@ -160,8 +185,11 @@ class Profiler {
   uint32_t states_made_ = 0;
   // Of threads that ended, so that totals don't shrink.
   uint64_t ended_samples_ = 0;
+  uint64_t ended_wall_samples_ = 0;
   uint64_t ended_cpu_ns_ = 0;
   uint64_t ended_handler_ns_ = 0;
+  uint64_t ended_signals_ = 0;
+  std::atomic<uint64_t> signal_ns_{0};  // of one
   uint64_t ended_code_event_ns_ = 0;
   uint64_t ended_gc_ns_ = 0;
   uint64_t ended_labels_refused_ = 0;

@@ -13,11 +13,16 @@ Profiler::Stats Profiler::ReadStats() {
   stats.gc_stacks = symbols != nullptr && symbols->add_gc_prologue != nullptr;
   v8::FindLayout(&stats.lines_off);
   stats.frequency_hz = sampler_.frequency_hz();
+  stats.asked_hz = asked_hz_;
+  stats.modes = modes_;
+  stats.batches_idle = sampler_.batches_idle();
   {
     std::lock_guard<std::mutex> states_lock(states_mutex_);
     stats.samples = ended_samples_;
+    stats.wall_samples = ended_wall_samples_;
     stats.sampled_cpu_ns = ended_cpu_ns_;
     stats.handler_ns = ended_handler_ns_;
+    stats.signal_ns = ended_signals_;
     stats.code_event_ns = ended_code_event_ns_;
     stats.gc_ns = ended_gc_ns_;
     stats.labels_refused = ended_labels_refused_;
@@ -29,8 +34,10 @@ Profiler::Stats Profiler::ReadStats() {
     const uint64_t cpu_ns = thread->state->sampled_cpu_ns.load();
     stats.threads.push_back({thread->tid, thread->name, samples, cpu_ns});
     stats.samples += samples;
+    stats.wall_samples += thread->state->wall_samples.load();
     stats.sampled_cpu_ns += cpu_ns;
     stats.handler_ns += thread->state->handler_ns.load();
+    stats.signal_ns += thread->state->signals.load();
     stats.code_event_ns += thread->events.callback_ns.load();
     stats.gc_ns += thread->state->gc_ns.load();
     stats.labels_refused += thread->state->labels_refused.load();
@@ -44,6 +51,7 @@ Profiler::Stats Profiler::ReadStats() {
     std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
     stats.encoder_ns = ended_encoder_ns_ + (encoder_tid_ != 0 ? probe::ThreadCpuNs(encoder_tid_) : 0);
   }
+  stats.signal_ns *= signal_ns_.load();
   stats.sampler_ns = sampler_.cpu_ns();
   stats.sampler_wakeups = sampler_.wakeups();
   stats.signal_taken = sampler_.signal_taken();

@@ -17,7 +17,8 @@ export { type SpanProcessorOptions, type SpanProcessorStats, StrobeSpanProcessor
 export type { SpanLabelOptions } from './labels/spans';
 export type { ProcessStats, ThreadKind } from './native';
 export type { ProfileMode, StartOptions } from './profiler/options';
-export { joinThread, type Profiler, type ProfilerStats, startProfiler } from './profiler/profiler';
+export { joinThread, type Profiler, startProfiler } from './profiler/profiler';
+export type { ProfilerStats } from './profiler/stats';
 export { startTracing, type Tracing, type TracingOptions } from './telemetry/tracing';
 
 /**

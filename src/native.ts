@@ -30,8 +30,10 @@ export interface Slice {
   /** Wall clock of the cut before and of this cut, milliseconds since the Unix epoch. */
   startUnixMs: number;
   endUnixMs: number;
-  /** Requested rate while the slice was recorded (at its end, when it changed in between). */
+  /** Rate while the slice was recorded (at its end, when it changed in between). */
   frequencyHz: number;
+  /** Rates that began in this slice: at the start, asked for by setFrequency, or by the overhead budget. Left out: none. */
+  rateChanges?: RateChange[];
   /** `strings[0]` is ''. */
   strings: string[];
   functionName: Uint32Array;
@@ -73,7 +75,20 @@ export interface Slice {
   sampleCount: Uint32Array;
   /** CPU (or wall) time of the row, nanoseconds. */
   sampleWeightNs: Float64Array;
+  /** When samples were taken, where that was asked for: milliseconds since `startUnixMs`, row of the sample table, nanoseconds. In any order. */
+  timeMs?: Float64Array;
+  timeSample?: Uint32Array;
+  timeWeightNs?: Float64Array;
+  /** Of the CPU profile. */
   totals: SliceTotals;
+  /** Of the wall profile. Left out: not recorded. */
+  wallTotals?: SliceTotals;
+}
+
+export interface RateChange {
+  unixMs: number;
+  hz: number;
+  why: 'start' | 'asked' | 'budget';
 }
 
 export interface SliceTotals {
@@ -98,8 +113,15 @@ export interface StartTimings {
 
 export interface NativeStats {
   running: boolean;
+  /** Of the CPU profile; what a running thread's wall samples say of its CPU counts, too. */
   samples: number;
   lost: number;
+  /** Samples of the wall profile that needed a signal: the time of sleeping threads is added to their last stack. */
+  wallSamples: number;
+  wallLost: number;
+  /** The rate now, and the one that was asked for: an overhead budget may hold it down. */
+  frequencyHz: number;
+  askedHz: number;
   truncated: number;
   frames: number;
   unresolvedFrames: number;
@@ -136,8 +158,11 @@ export interface NativeStats {
   /** Samples per CPU second since start. */
   effectiveHz: number;
   wakeups: { sampler: number; collector: number };
-  /** CPU of strobe's own parts since the process's start, nanoseconds. `handlerNs`, `gcNs` (stacks of collections) and `codeEventNs` were spent on application threads. */
-  overhead: { handlerNs: number; gcNs: number; codeEventNs: number; samplerNs: number; collectorNs: number; encoderNs: number };
+  /**
+   * CPU of strobe's own parts since the process's start, nanoseconds. `handlerNs`, `signalNs` (the kernel's part of the signals: estimated, what one takes on
+   * our own thread times their number), `gcNs` (stacks of collections) and `codeEventNs` were spent on application threads.
+   */
+  overhead: { handlerNs: number; signalNs: number; gcNs: number; codeEventNs: number; samplerNs: number; collectorNs: number; encoderNs: number };
   /** A feature's value is 'on', or why it is off. */
   features: Record<string, string>;
 }
@@ -189,6 +214,13 @@ export interface NativeAddon {
     threadName: string;
     threadId: number;
     handleSignals: boolean;
+    /** Profiles to record; one at least. */
+    cpu: boolean;
+    wall: boolean;
+    /** Slices say when each sample was taken. */
+    times: boolean;
+    /** The share of the process's CPU that strobe may take, 0 to 1; 0: no limit. */
+    budgetShare: number;
   }): StartTimings;
   /** Disarms the clock; what was recorded can be taken afterwards. Ends with `release`. False when it was not running. */
   stop(): boolean;
@@ -202,6 +234,8 @@ export interface NativeAddon {
   /** Gives the thread of Node's `threadId` the name that it will have in the next slices. */
   nameThread(threadId: number, name: string): void;
   setFrequency(frequencyHz: number): void;
+  /** False when it is not running. */
+  setModes(modes: { cpu: boolean; wall: boolean }): boolean;
   /** Stops signals and timers at once and for good until the next start; what is in the rings stays. For the exit listener. */
   disarm(): void;
   /** For the exit listener, before it waits: the other sampled threads, which may compute on, get the lowest priority until the process is gone. */

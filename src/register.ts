@@ -2,7 +2,9 @@
 // join. Configured by environment variables; a mistake in them is said once on stderr, and the application runs unprofiled.
 //
 //   STROBE_DIR              directory of the profiles, default ./profiles
+//   STROBE_MODE             cpu, wall or cpu,wall; default cpu
 //   STROBE_FREQUENCY_HZ     1 to 1000, default 100
+//   STROBE_OVERHEAD_BUDGET_PERCENT  the share of the process's CPU that strobe may use; default no limit
 //   STROBE_WINDOW_SECONDS   default 30
 //   STROBE_MAX_DEPTH        default 512
 //   STROBE_EXIT_TIMEOUT_SECONDS  how long an ending process waits for the last profile, 0 to 60, default 2
@@ -38,6 +40,12 @@ function flag(name: string): boolean | undefined {
   return text === '1';
 }
 
+function modes(): string[] | undefined {
+  const text = process.env.STROBE_MODE;
+  if (text === undefined || text === '') return undefined;
+  return text.split(',').map((mode) => mode.trim());
+}
+
 function tags(): Record<string, string> {
   const pairs = (process.env.STROBE_TAGS ?? '').split(',').filter((pair) => pair.trim() !== '');
   return Object.fromEntries(
@@ -60,7 +68,9 @@ function exporter(isOwner: boolean): FileExporterOptions {
 
 function startHere(isOwner: boolean): void {
   const options: Record<string, unknown> = {
+    mode: modes(),
     frequencyHz: number('STROBE_FREQUENCY_HZ'),
+    overheadBudgetPercent: number('STROBE_OVERHEAD_BUDGET_PERCENT'),
     windowSeconds: number('STROBE_WINDOW_SECONDS'),
     maxDepth: number('STROBE_MAX_DEPTH'),
     exitTimeoutSeconds: number('STROBE_EXIT_TIMEOUT_SECONDS'),

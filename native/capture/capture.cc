@@ -129,6 +129,28 @@ bool MayMove(const ThreadState& state, const v8api::SampleInfo& info) {
   return info.vm_state == static_cast<uint16_t>(v8api::VmState::kGc) && (state.gc_depth != 0 || !state.gc_announced);
 }
 
+// Wall time of this sample begins where the last one ended, or where the sampler last saw the thread asleep in that one's stack.
+uint64_t WallFrom(const ThreadState& state) {
+  return std::max(state.last_wall_ns.load(std::memory_order_relaxed), state.idle_until_ns.load(std::memory_order_relaxed));
+}
+
+// No room in the ring: both clocks go on, what they measured is lost and counted.
+void CountLost(ThreadState* state, const Wanted& wanted, uint64_t cpu_now, uint64_t weight) {
+  if (wanted.cpu) {
+    state->lost_since_taken.fetch_add(1, std::memory_order_relaxed);
+    state->lost_ns_since_taken.fetch_add(weight, std::memory_order_relaxed);
+    state->last_cpu_ns.store(cpu_now, std::memory_order_relaxed);
+  }
+  if (!wanted.wall) return;
+  const uint64_t now = MonotonicNowNs();
+  const uint64_t from = WallFrom(*state);
+  state->wall_lost_since_taken.fetch_add(1, std::memory_order_relaxed);
+  state->wall_lost_ns_since_taken.fetch_add(now > from ? now - from : 0, std::memory_order_relaxed);
+  state->last_wall_ns.store(now, std::memory_order_relaxed);
+  state->stood_at_syscall.store(false, std::memory_order_relaxed);
+  state->wall_lost = true;
+}
+
 }  // namespace
 
 SampleLabel CurrentLabel(ThreadState* state) {
@@ -144,12 +166,15 @@ SampleLabel CurrentLabel(ThreadState* state) {
   return InheritedLabel(*state);
 }
 
-CaptureResult Capture(ThreadState* state, const Registers& registers, bool runnable) {
-  // Pairs with the release in Profiler::Arm: who sees the thread armed sees the CPU that it starts from.
+CaptureResult Capture(ThreadState* state, const Registers& registers, const Wanted& asked) {
+  // Pairs with the release in Profiler::Arm: who sees the thread armed sees the clocks that it starts from.
   if (!state->armed.load(std::memory_order_acquire)) {
     state->pending.store(0, std::memory_order_release);
     return CaptureResult::kDisarmed;
   }
+  Wanted wanted = asked;
+  // Switched off while the signal was on its way.
+  if (state->wall_began_ns.load(std::memory_order_acquire) == 0) wanted.wall = false;
   const uint64_t cpu_start = ThreadCpuNowNs();
   const uint64_t last = state->last_cpu_ns.load(std::memory_order_relaxed);
   const uint64_t weight = cpu_start > last ? cpu_start - last : 0;
@@ -158,9 +183,7 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, bool runna
   const uint32_t limit = state->max_depth + 1;
   uint8_t* room = state->ring.Reserve(static_cast<uint32_t>(sizeof(SampleRecord) + limit * sizeof(uint64_t)));
   if (room == nullptr) {
-    state->lost_since_taken.fetch_add(1, std::memory_order_relaxed);
-    state->lost_ns_since_taken.fetch_add(weight, std::memory_order_relaxed);
-    state->last_cpu_ns.store(cpu_start, std::memory_order_relaxed);
+    CountLost(state, wanted, cpu_start, weight);
     result = CaptureResult::kLost;
   } else {
     auto* record = reinterpret_cast<SampleRecord*>(room);
@@ -191,36 +214,60 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, bool runna
       info.frames_count = walked * kWordsAFrame;
       if (walked != 0) flags |= kWalked;
     }
-    if (KeepPending(registers, runnable, info)) {
+    if (wanted.cpu && KeepPending(registers, wanted.runnable, info)) {
       Add(&state->kept_pending, 1);
+      wanted.cpu = false;
+    }
+    if (!wanted.cpu && !wanted.wall) {
       result = CaptureResult::kKeptPending;
     } else {
       const bool truncated = info.frames_count > state->max_depth;
       const uint32_t count = truncated ? state->max_depth : static_cast<uint32_t>(info.frames_count);
+      if (truncated) flags |= kTruncated;
+      if (registers.at_syscall == AtSyscall::kWait) flags |= kAtWait;
       record->code_events = code_events;
       record->time_ns = MonotonicNowNs();
-      record->weight_ns = weight;
       record->pc = reinterpret_cast<uint64_t>(registers.pc);
       record->vm_state = info.vm_state;
-      record->flags = static_cast<uint16_t>(flags | (truncated ? kTruncated : 0));
       record->frame_count = count;
       record->gc_type = gc_type;
-      record->unused = 0;
       // Inside an announced collection objects move: its label was read before it began.
       if ((flags & kGcPrologue) != 0) {
         record->label = state->gc_label;
       } else {
         record->label = MayMove(*state, info) ? InheritedLabel(*state) : CurrentLabel(state);
       }
-      record->rest_ns = Charge(state, cpu_start, record->label);
+      record->weight_ns = 0;
+      record->rest_ns = 0;
+      if (wanted.cpu) {
+        flags |= kCpu;
+        record->weight_ns = weight;
+        record->rest_ns = Charge(state, cpu_start, record->label);
+        state->last_cpu_ns.store(cpu_start, std::memory_order_relaxed);
+        Add(&state->samples, 1);
+        Add(&state->sampled_cpu_ns, weight);
+      }
+      record->wall_from_ns = 0;
+      record->idle_ticks = 0;
+      record->wall_run = 0;
+      if (wanted.wall) {
+        flags |= kWall;
+        if (state->wall_lost) flags |= kWallLoss;
+        state->wall_lost = false;
+        record->wall_from_ns = WallFrom(*state);
+        record->idle_ticks = state->idle_ticks.load(std::memory_order_relaxed);
+        record->wall_run = state->wall_runs.load(std::memory_order_relaxed);
+        state->last_wall_ns.store(record->time_ns, std::memory_order_relaxed);
+        state->stood_at_syscall.store(registers.at_syscall != AtSyscall::kNo, std::memory_order_relaxed);
+        Add(&state->wall_samples, 1);
+      }
+      record->flags = flags;
       record->leaf = registers.leaf;
       ReadFrameSlots(*state, registers, (flags & kFromCaller) != 0, &record->leaf);
       state->ring.Commit(static_cast<uint32_t>(sizeof(SampleRecord) + count * sizeof(uint64_t)));
-      state->last_cpu_ns.store(cpu_start, std::memory_order_relaxed);
-      Add(&state->samples, 1);
-      Add(&state->sampled_cpu_ns, weight);
     }
   }
+  Add(&state->signals, 1);
   Add(&state->handler_ns, ThreadCpuNowNs() - cpu_start);
   state->pending.store(0, std::memory_order_release);
   if (result != CaptureResult::kKeptPending) g_doorbell.Ring(state->ring.HalfFull());

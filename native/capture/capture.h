@@ -3,7 +3,8 @@
 // Contract: runs in a signal handler on the thread that `state` belongs to. It reads clocks, V8's stack through GetStackSample (which reads
 // the stack and checks each step; async-signal-safe, V8's own profiler calls it from its handler), writes the ring, may wake the collector
 // with one futex call. It takes no lock, allocates nothing, calls nothing else. `last_cpu_ns` advances with every sample, also with one
-// that the ring had no room for: its CPU goes to the lost counters, so that no later stack inherits it.
+// that the ring had no room for: its CPU goes to the lost counters, so that no later stack inherits it. Wall time likewise, with
+// `last_wall_ns`. One record serves both profiles; each has its own clock and its own last sample.
 #pragma once
 
 #include <cstdint>
@@ -33,15 +34,14 @@ struct Registers {
 enum class CaptureResult : uint8_t {
   kRecorded,
   kLost,         // the ring was full; counted
-  kKeptPending,  // the thread was waiting without JavaScript: its CPU is charged to its next sample
+  kKeptPending,  // the thread was waiting without JavaScript, and no wall sample is wanted: its CPU is charged to its next sample
   kDisarmed,
 };
 
-// `runnable`: the thread was not running when the signal was sent, only ready to run.
 // The label that is current on the calling thread, the inherited one where none is. Async-signal-safe; not while objects move.
 SampleLabel CurrentLabel(ThreadState* state);
 
-CaptureResult Capture(ThreadState* state, const Registers& registers, bool runnable);
+CaptureResult Capture(ThreadState* state, const Registers& registers, const Wanted& wanted);
 
 // How the handler tells the collector that there is something to do. `word` is the collector's futex word:
 // 0 awake; 1 asleep, wake for anything; 2 napping, wake at half full.

@@ -182,10 +182,10 @@ void OnSignal(int /*signal*/, siginfo_t* info, void* context) {
   const int saved_errno = errno;
   if (info->si_code == SI_QUEUE && info->si_pid == g_pid.load(std::memory_order_relaxed)) {
     AllowReading();
-    bool runnable = false;
-    ThreadState* state = FromToken(reinterpret_cast<uint64_t>(info->si_value.sival_ptr), &runnable);
+    Wanted wanted;
+    ThreadState* state = FromToken(reinterpret_cast<uint64_t>(info->si_value.sival_ptr), &wanted);
     if (state != nullptr && state->tid.load(std::memory_order_acquire) == static_cast<int32_t>(syscall(SYS_gettid))) {
-      Capture(state, FromContext(static_cast<const ucontext_t*>(context)), runnable);
+      Capture(state, FromContext(static_cast<const ucontext_t*>(context)), wanted);
     }
   }
   errno = saved_errno;

@@ -45,14 +45,18 @@ struct SampleRecord {
   uint64_t size;  // bytes, written by Ring::Commit
   uint64_t code_events;
   uint64_t time_ns;    // CLOCK_MONOTONIC
-  uint64_t weight_ns;  // CPU since the thread's last sample
-  uint64_t rest_ns;    // CPU charged to the label: since the last charge, measured sections taken off; 0 inside one
+  uint64_t weight_ns;  // kCpu: CPU since the thread's last CPU sample; else 0
+  // kWall: the sample stands for the time from here to time_ns. What lies between the thread's last wall sample and here it spent asleep in
+  // that one's stack (wall_watch.h).
+  uint64_t wall_from_ns;
+  uint64_t idle_ticks;  // kWall: ticks at which the thread was found asleep, since it was armed
+  uint64_t rest_ns;     // CPU charged to the label: since the last charge, measured sections taken off; 0 inside one
   uint64_t pc;
   uint16_t vm_state;  // v8api::VmState
   uint16_t flags;     // SampleFlags
   uint32_t frame_count;
-  uint32_t gc_type;  // v8api::GcType of the collection that the thread is in, 0 for none
-  uint32_t unused;
+  uint32_t gc_type;   // v8api::GcType of the collection that the thread is in, 0 for none
+  uint32_t wall_run;  // kWall: ThreadState::wall_runs
   SampleLabel label;
   LeafContext leaf;
   // followed by: uint64_t frames[frame_count]
@@ -64,6 +68,10 @@ enum SampleFlags : uint16_t {
   kFromCaller = 2,  // V8 saw no stack at pc; frames[0] is the return address, the rest V8's answer for the caller
   kWalked = 8,      // frames are WalkedFrame (js_walk.h), three words each; `frame_count` counts words
   kGcPrologue = 4,  // inside a collection: frames and label are those of its trigger, `code_events` of that moment
+  kCpu = 16,        // a sample of the CPU profile
+  kWall = 32,       // a sample of the wall profile
+  kAtWait = 64,     // stood at a wait of the kernel (epoll, futex, poll, sleep)
+  kWallLoss = 128,  // wall samples before this one found no room: what lies before wall_from_ns is lost
 };
 
 // The word at the end of the stack that GetStackSample was given; the handler asks for one frame more than maxDepth to know a cut stack.

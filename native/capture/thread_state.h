@@ -6,8 +6,11 @@
 //
 // Who writes what
 //   constant while registered   isolate, tid, cpu clock, max_depth, ring memory: written before `tid` is stored (release), read after it is
-//   loaded handler (own thread)        last_cpu_ns, the counters, the ring's head, `pending` = 0 sampler thread              `pending` = 1
-//   before it sends, never while it is 1: at most one signal of ours is on its way to a thread registration / disarm       `armed`
+//                               loaded
+//   handler (own thread)        last_cpu_ns, last_wall_ns, the counters, the ring's head, `pending` = 0
+//   sampler thread              `pending` = 1 before it sends, never while it is 1: at most one signal of ours is on its way to a thread;
+//                               `idle_until_ns` and `idle_ticks`, only while `pending` is 0
+//   registration / disarm       `armed`
 //   collector                   the ring's tail; takes the lost counters by exchange
 #pragma once
 
@@ -42,6 +45,17 @@ struct ThreadState {
   std::atomic<uint64_t> last_cpu_ns{0};
   std::atomic<uint64_t> armed_cpu_ns{0};  // the thread's clock when it was armed
 
+  // --- wall time; CLOCK_MONOTONIC; see clock/wall_watch.h ---
+  std::atomic<uint64_t> last_wall_ns{0};      // of the last wall sample, or when wall time began to be recorded
+  std::atomic<uint64_t> wall_began_ns{0};     // whoever switches it on writes, 0: it is not recorded
+  std::atomic<uint32_t> wall_runs{0};         // how often it was switched on, so that the collector knows a new beginning
+  std::atomic<bool> stood_at_syscall{false};  // the last wall sample found the thread in a system call; handler writes
+  // The thread was seen at this moment as the last wall sample left it: asleep, without any CPU in between.
+  std::atomic<uint64_t> idle_until_ns{0};
+  std::atomic<uint64_t> idle_ticks{0};
+  std::atomic<uint64_t> wall_ended_idle_ns{0};  // idle_until_ns when wall time was last switched off; who switches it off writes
+  bool wall_lost = false;                       // own thread only
+
   // --- labels; see label_source.h ---
   // Own thread writes: its JavaScript side. Cleared before the source is freed.
   std::atomic<LabelSource*> labels{nullptr};
@@ -53,14 +67,19 @@ struct ThreadState {
   std::atomic<uint64_t> labels_refused{0};  // labels that failed a check; handler writes
 
   // --- counters, handler writes (relaxed) ---
-  std::atomic<uint64_t> samples{0};
+  std::atomic<uint64_t> samples{0};  // CPU profile
+  std::atomic<uint64_t> wall_samples{0};
   std::atomic<uint64_t> sampled_cpu_ns{0};
   std::atomic<uint64_t> kept_pending{0};  // woken from a wait without JavaScript: its CPU waits for the next sample
   std::atomic<uint64_t> handler_ns{0};
+  std::atomic<uint64_t> signals{0};  // handlers that ran while the thread was armed
   std::atomic<uint64_t> lost_since_taken{0};
   std::atomic<uint64_t> lost_ns_since_taken{0};
+  std::atomic<uint64_t> wall_lost_since_taken{0};
+  std::atomic<uint64_t> wall_lost_ns_since_taken{0};
   // CPU behind the last sample when the thread was disarmed; whoever disarms writes it. Shown as `(unsampled)`.
   std::atomic<uint64_t> unsampled_ns_since_taken{0};
+  std::atomic<uint64_t> wall_unsampled_ns_since_taken{0};
 
   // --- the stack of a collection's trigger; see gc_stack.h ---
   // Events published when the collection that runs now began; kNoGc: none runs. The collector applies no later event before it is over.
@@ -86,15 +105,27 @@ inline constexpr uint32_t kMaxThreads = 4096;
 // Index -> state; a slot is filled once and stays. Read by the handler.
 extern std::atomic<ThreadState*> g_thread_table[kMaxThreads];
 
-// The word that travels in the signal: cookie (32 bits) | index (31 bits) | runnable (1 bit).
+// What the sampler wants of a sample.
+struct Wanted {
+  bool cpu = true;        // the CPU profile (and attribution) takes it
+  bool wall = false;      // the wall profile does
+  bool runnable = false;  // the thread was not running when the signal was sent, only ready to run
+};
+
+// The word that travels in the signal: cookie (32 bits) | index (29 bits) | Wanted (3 bits).
 inline constexpr uint64_t kTokenCookie = uint64_t{0x73747262} << 32;  // "strb"
+inline constexpr uint32_t kWantedBits = 3;
 
-inline uint64_t MakeToken(uint32_t index, bool runnable) { return kTokenCookie | (uint64_t{index} << 1) | (runnable ? 1 : 0); }
+inline uint64_t MakeToken(uint32_t index, const Wanted& wanted) {
+  return kTokenCookie | (uint64_t{index} << kWantedBits) | (wanted.wall ? 4 : 0) | (wanted.cpu ? 2 : 0) | (wanted.runnable ? 1 : 0);
+}
 
-inline ThreadState* FromToken(uint64_t token, bool* runnable) {
-  const uint64_t index = (token & 0xffffffff) >> 1;
+inline ThreadState* FromToken(uint64_t token, Wanted* wanted) {
+  const uint64_t index = (token & 0xffffffff) >> kWantedBits;
   if ((token & 0xffffffff00000000) != kTokenCookie || index >= kMaxThreads) return nullptr;
-  *runnable = (token & 1) != 0;
+  wanted->wall = (token & 4) != 0;
+  wanted->cpu = (token & 2) != 0;
+  wanted->runnable = (token & 1) != 0;
   return g_thread_table[index].load(std::memory_order_acquire);
 }
 

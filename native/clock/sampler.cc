@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <cmath>
 #include <system_error>
 
@@ -21,16 +22,24 @@ constexpr uint64_t kQuietDivisor = 100;
 // ticks come so much more often that the rate asked for is met.
 constexpr double kDeadTime = 0.25;
 constexpr uint64_t kLongestGapPeriods = 16;
+// Ticks of a quiet process in wall mode: this far apart at the least.
+constexpr uint64_t kSlowPeriodNs = 10'000'000;
 // A signal that did not arrive while its thread used so much CPU was swallowed (somebody ignored or waited for it), or the thread blocks
 // it: it is sent again, each time after twice as much, so that a thread that blocks it for months does not fill its queue.
 constexpr uint64_t kPatienceNs = 1'000'000'000;
 
 }  // namespace
 
-bool Sampler::Start(double frequency_hz) {
+Modes Sampler::modes() const {
+  const uint32_t bits = modes_.load(std::memory_order_relaxed);
+  return {.cpu = (bits & 1) != 0, .wall = (bits & 2) != 0};
+}
+
+bool Sampler::Start(double frequency_hz, Modes modes) {
   std::lock_guard<std::mutex> control(control_mutex_);
   if (running_.load()) return true;
   period_ns_.store(static_cast<uint64_t>(1e9 / frequency_hz));
+  modes_.store((modes.cpu ? 1 : 0) | (modes.wall ? 2 : 0));
   signal_taken_.store(false);
   seated_.store(false);
   running_.store(true);
@@ -67,6 +76,13 @@ void Sampler::Stop() {
 void Sampler::SetFrequency(double frequency_hz) {
   period_ns_.store(static_cast<uint64_t>(1e9 / frequency_hz));
   std::lock_guard<std::mutex> control(control_mutex_);
+  if (running_.load()) Kick();
+}
+
+void Sampler::SetModes(Modes modes) {
+  modes_.store((modes.cpu ? 1 : 0) | (modes.wall ? 2 : 0));
+  std::lock_guard<std::mutex> control(control_mutex_);
+  // It may be parked.
   if (running_.load()) Kick();
 }
 
@@ -141,7 +157,8 @@ void Sampler::Run() {
   used_since_ns_ = 0;
   next_tick_ns_ = quiet_since_ns_;
   while (running_.load()) {
-    const uint64_t period_ns = period_ns_.load(std::memory_order_relaxed);
+    uint64_t period_ns = period_ns_.load(std::memory_order_relaxed);
+    if (slow_ && modes().wall) period_ns = std::max(period_ns, kSlowPeriodNs);
     const bool kicked = SleepToNextTick(period_ns);
     wakeups_.fetch_add(1, std::memory_order_relaxed);
     if (kicked) continue;
@@ -152,7 +169,8 @@ void Sampler::Run() {
       const bool quiet = used_since_ns_ < quiet_for / kQuietDivisor;
       quiet_since_ns_ = now;
       used_since_ns_ = 0;
-      if (quiet && !Park(period_ns)) break;
+      slow_ = quiet && modes().wall;
+      if (quiet && !slow_ && !Park(period_ns)) break;
     }
     cpu_ns_.store(cpu_base_ns_ + capture::ThreadCpuNowNs(), std::memory_order_relaxed);
   }
@@ -169,37 +187,59 @@ bool Sampler::Tick(uint64_t period_ns) {
     return false;
   }
   const auto dead_ns = static_cast<uint64_t>(static_cast<double>(period_ns) * kDeadTime);
+  const Modes modes = this->modes();
+  const uint64_t now = modes.wall ? capture::MonotonicNowNs() : 0;
   std::lock_guard<std::mutex> lock(mutex_);
   for (Entry& entry : entries_) {
-    capture::ThreadState* state = entry.state;
-    if (!state->armed.load(std::memory_order_relaxed)) continue;
-    const uint64_t cpu = ReadCpuNs(entry.clocked);
-    used_since_ns_ += cpu > entry.seen_cpu_ns ? cpu - entry.seen_cpu_ns : 0;
-    entry.seen_cpu_ns = cpu;
-    const uint64_t last = state->last_cpu_ns.load(std::memory_order_relaxed);
-    if (cpu < last + dead_ns) continue;
-    bool runnable = false;
-    if (ReadCpuNs(entry.clocked) == cpu) {
-      if (!IsRunnable(&entry.clocked)) continue;
-      runnable = true;
-    }
-    // One signal of ours on its way at a time; a thread that blocks it keeps its CPU for later.
-    if (state->pending.exchange(1, std::memory_order_acq_rel) != 0) {
-      if (cpu < entry.sent_cpu_ns + entry.patience_ns) continue;
-      entry.patience_ns *= 2;
-    } else {
-      entry.patience_ns = kPatienceNs;
-    }
-    entry.sent_cpu_ns = cpu;
-    if (const int refused = SendSample(entry.clocked, capture::MakeToken(state->index, runnable)); refused != 0) {
-      state->pending.store(0, std::memory_order_release);
-      refused_errno_.store(refused, std::memory_order_relaxed);
-      refused_.fetch_add(1, std::memory_order_relaxed);
-    } else {
-      refused_.store(0, std::memory_order_relaxed);
-    }
+    if (entry.state->armed.load(std::memory_order_relaxed)) Look(&entry, modes, now, dead_ns);
   }
   return true;
+}
+
+void Sampler::Look(Entry* entry, Modes modes, uint64_t now, uint64_t dead_ns) {
+  capture::ThreadState* state = entry->state;
+  ThreadLook look(&entry->clocked);
+  const uint64_t cpu = look.cpu_ns();
+  if (cpu > entry->seen_cpu_ns) {
+    used_since_ns_ += cpu - entry->seen_cpu_ns;
+    slow_ = false;
+  }
+  entry->seen_cpu_ns = cpu;
+  capture::Wanted wanted;
+  wanted.cpu = false;
+  if (modes.wall && state->wall_began_ns.load(std::memory_order_acquire) != 0) {
+    wanted.wall = entry->wall.Due(state, &entry->clocked, &look, now, dead_ns);
+  }
+  // Also without a CPU profile: attribution takes what wall samples see of running threads.
+  if ((modes.cpu || wanted.wall) && cpu >= state->last_cpu_ns.load(std::memory_order_relaxed) + dead_ns) {
+    wanted.cpu = look.Running() || look.Runnable();
+  }
+  if (!wanted.cpu && !wanted.wall) return;
+  wanted.runnable = wanted.cpu && !look.Running();
+  // One signal of ours on its way at a time; a thread that blocks it keeps its CPU for later.
+  if (state->pending.exchange(1, std::memory_order_acq_rel) != 0) {
+    if (cpu < entry->sent_cpu_ns + entry->patience_ns) return;
+    entry->patience_ns *= 2;
+  } else {
+    entry->patience_ns = kPatienceNs;
+  }
+  if (wanted.wall) {
+    entry->wall.Sends(&entry->clocked, &look, now + dead_ns);
+    if (!entry->wall.batches()) batches_idle_.store(false);
+  }
+  Send(entry, wanted, cpu);
+}
+
+void Sampler::Send(Entry* entry, const capture::Wanted& wanted, uint64_t cpu_ns) {
+  capture::ThreadState* state = entry->state;
+  entry->sent_cpu_ns = cpu_ns;
+  if (const int refused = SendSample(entry->clocked, capture::MakeToken(state->index, wanted)); refused != 0) {
+    state->pending.store(0, std::memory_order_release);
+    refused_errno_.store(refused, std::memory_order_relaxed);
+    refused_.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    refused_.store(0, std::memory_order_relaxed);
+  }
 }
 
 bool Sampler::Park(uint64_t period_ns) {

@@ -12,8 +12,11 @@
 // without limit; the first thread to use about a period of CPU wakes it. The amount is random, so that a program's first work after a pause
 // is not always met at one spot.
 //
-// Threads: Start, Stop, SetFrequency, Add and Remove may be called from any thread. Remove returns only when the sampler can't touch the
-// thread again. Designs tried and their errors: docs/clock.md.
+// Wall mode looks at every thread at every tick (wall_watch.h) and never parks: a thread that blocks elsewhere after a moment of work must
+// be seen. While the process is quiet its ticks are 10 ms apart at the least, whatever rate was asked for. One signal serves both modes.
+//
+// Threads: Start, Stop, SetFrequency, SetModes, Add and Remove may be called from any thread. Remove returns only when the sampler can't
+// touch the thread again. Designs tried and their errors: docs/clock.md.
 #pragma once
 
 #include <atomic>
@@ -24,17 +27,25 @@
 
 #include "capture/thread_state.h"
 #include "clock/trigger.h"
+#include "clock/wall_watch.h"
 
 namespace strobe::clock {
+
+// Which profiles are recorded.
+struct Modes {
+  bool cpu = true;
+  bool wall = false;
+};
 
 class Sampler {
  public:
   // False when no thread can be made.
-  bool Start(double frequency_hz);
+  bool Start(double frequency_hz, Modes modes);
   // Stops and joins the sampler thread; no signal is sent afterwards. Idempotent.
   void Stop();
   bool running() const { return running_.load(); }
   void SetFrequency(double frequency_hz);
+  void SetModes(Modes modes);
   double frequency_hz() const { return 1e9 / static_cast<double>(period_ns_.load()); }
 
   // Registers a thread of this process. False when the kernel doesn't know it.
@@ -45,6 +56,8 @@ class Sampler {
   // CPU of the sampler thread up to its last wake-up.
   uint64_t cpu_ns() const { return cpu_ns_.load(std::memory_order_relaxed); }
   // Somebody else took the signal: sampling stopped, so that it can't kill the process.
+  // The kernel tells how often a thread ran: sleeping threads need no signals in wall mode.
+  bool batches_idle() const { return batches_idle_.load(); }
   bool signal_taken() const { return signal_taken_.load(); }
   // How many signals the kernel refused since the last one that it took, and its last errno.
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
@@ -57,12 +70,16 @@ class Sampler {
     uint64_t seen_cpu_ns = 0;  // at the last tick
     uint64_t sent_cpu_ns = 0;  // CPU at the last signal
     uint64_t patience_ns = 0;  // how much more CPU until a signal that has not arrived is sent again
+    WallWatch wall;
   };
 
   void Run();
   void Kick();
   // False when the signal was taken.
   bool Tick(uint64_t period_ns);
+  void Look(Entry* entry, Modes modes, uint64_t now, uint64_t dead_ns);
+  void Send(Entry* entry, const capture::Wanted& wanted, uint64_t cpu_ns);
+  Modes modes() const;
   bool Park(uint64_t period_ns);
   bool SleepToNextTick(uint64_t period_ns);
   uint64_t RandomGap(uint64_t period_ns);
@@ -79,6 +96,8 @@ class Sampler {
   std::atomic<uint64_t> refused_{0};
   std::atomic<int> refused_errno_{0};
   std::atomic<uint64_t> period_ns_{10'000'000};
+  std::atomic<uint32_t> modes_{1};  // 1 CPU, 2 wall
+  std::atomic<bool> batches_idle_{true};
   std::atomic<uint64_t> wakeups_{0};
   std::atomic<uint64_t> cpu_ns_{0};
   uint64_t cpu_base_ns_ = 0;  // of earlier sampler threads
@@ -87,6 +106,7 @@ class Sampler {
   // Since the last decision whether to park.
   uint64_t quiet_since_ns_ = 0;
   uint64_t used_since_ns_ = 0;
+  bool slow_ = false;  // wall mode, and the process is quiet
 };
 
 }  // namespace strobe::clock

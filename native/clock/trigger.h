@@ -10,8 +10,9 @@ namespace strobe::clock {
 // A sampled thread as the clock sees it; opened at registration, closed before the thread may end.
 struct ClockedThread {
   int32_t tid = 0;
-  int cpu_clock = 0;  // clockid_t of its CPU clock, readable from any thread
-  int stat_fd = -1;   // /proc/self/task/TID/stat, kept open; -1: could not be opened, tried again when needed
+  int cpu_clock = 0;   // clockid_t of its CPU clock, readable from any thread
+  int stat_fd = -1;    // /proc/self/task/TID/stat, kept open; -1: could not be opened, tried again when needed
+  int slices_fd = -1;  // what counts its time slices; opened when first needed
   int wake_timer = -1;
 };
 
@@ -25,9 +26,16 @@ uint64_t ReadCpuNs(const ClockedThread& thread);
 // Running or ready to run by the kernel's word (state R). False when the kernel's file can't be read.
 bool IsRunnable(ClockedThread* thread);
 
+// How often the thread was put on a CPU so far. False where the kernel doesn't tell.
+bool ReadTimeSlices(ClockedThread* thread, uint64_t* slices);
+
 // Sends the sample signal with `token`. 0, or the errno with which the kernel refused (the thread is gone, the user's signal queue is full,
 // a filter).
 int SendSample(const ClockedThread& thread, uint64_t token);
+
+// What the kernel takes to deliver a sample signal and to return from it, nanoseconds of CPU: measured on the calling thread, by signals that
+// the handler ignores. About 0.1 ms. 0 when the thread blocks the signal.
+uint64_t MeasureSignalNs();
 
 // The sampler thread's own seat: prepares its signal mask and timer slack.
 class Seat {

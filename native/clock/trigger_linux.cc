@@ -57,11 +57,13 @@ constexpr int kThreadCpuClockBits = 6;
 
 namespace {
 
-void OpenStat(ClockedThread* thread) {
+int OpenOfThread(int32_t tid, const char* name) {
   char path[64];
-  snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread->tid);
-  thread->stat_fd = open(path, O_RDONLY | O_CLOEXEC);
+  snprintf(path, sizeof path, "/proc/self/task/%d/%s", tid, name);
+  return open(path, O_RDONLY | O_CLOEXEC);
 }
+
+void OpenStat(ClockedThread* thread) { thread->stat_fd = OpenOfThread(thread->tid, "stat"); }
 
 }  // namespace
 
@@ -77,6 +79,8 @@ bool OpenClockedThread(int32_t tid, ClockedThread* thread) {
 void CloseClockedThread(ClockedThread* thread) {
   if (thread->stat_fd >= 0) close(thread->stat_fd);
   thread->stat_fd = -1;
+  if (thread->slices_fd >= 0) close(thread->slices_fd);
+  thread->slices_fd = -1;
   if (thread->wake_timer >= 0) syscall(SYS_timer_delete, thread->wake_timer);
   thread->wake_timer = -1;
 }
@@ -94,6 +98,22 @@ bool IsRunnable(ClockedThread* thread) {
   return after_name != nullptr && after_name[1] == ' ' && after_name[2] == 'R';
 }
 
+bool ReadTimeSlices(ClockedThread* thread, uint64_t* slices) {
+  // "CPU waiting slices" (kernel Documentation/scheduler/sched-stats.rst); missing without CONFIG_SCHED_INFO.
+  if (thread->slices_fd < 0) thread->slices_fd = OpenOfThread(thread->tid, "schedstat");
+  char line[96];
+  const ssize_t length = pread(thread->slices_fd, line, sizeof line - 1, 0);
+  if (length <= 0) return false;
+  line[length] = '\0';
+  unsigned long long cpu = 0;
+  unsigned long long waiting = 0;
+  unsigned long long count = 0;
+  // Without a single slice the kernel does not count: this thread has run.
+  if (sscanf(line, "%llu %llu %llu", &cpu, &waiting, &count) != 3 || count == 0) return false;
+  *slices = count;
+  return true;
+}
+
 int SendSample(const ClockedThread& thread, uint64_t token) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
@@ -102,6 +122,29 @@ int SendSample(const ClockedThread& thread, uint64_t token) {
   info.si_uid = getuid();
   info.si_value.sival_ptr = reinterpret_cast<void*>(token);
   return syscall(SYS_rt_tgsigqueueinfo, getpid(), thread.tid, capture::SampleSignal(), &info) == 0 ? 0 : errno;
+}
+
+uint64_t MeasureSignalNs() {
+  constexpr int kRounds = 32;
+  sigset_t blocked;
+  if (pthread_sigmask(SIG_BLOCK, nullptr, &blocked) != 0 || sigismember(&blocked, capture::SampleSignal()) != 0) return 0;
+  ClockedThread self;
+  self.tid = static_cast<int32_t>(syscall(SYS_gettid));
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  info.si_code = SI_QUEUE;
+  info.si_pid = getpid();
+  const auto round = [&](int signal) { syscall(SYS_rt_tgsigqueueinfo, getpid(), self.tid, signal, &info); };
+  round(capture::SampleSignal());  // the first one faults pages in
+  const uint64_t start = capture::ThreadCpuNowNs();
+  for (int i = 0; i < kRounds; i++) round(capture::SampleSignal());
+  const uint64_t sent = capture::ThreadCpuNowNs();
+  // Signal 0 is checked and not sent: the system call itself is the sampler's cost.
+  for (int i = 0; i < kRounds; i++) round(0);
+  const uint64_t done = capture::ThreadCpuNowNs();
+  const uint64_t with = (sent - start) / kRounds;
+  const uint64_t without = (done - sent) / kRounds;
+  return with > without ? with - without : 0;
 }
 
 void Seat::TakeCurrentThread() {

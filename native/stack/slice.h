@@ -20,6 +20,15 @@ struct SliceTotals {
 // What a sample inside a garbage collection stood in. The order is the one of GC_KINDS in src/native.ts.
 enum class GcKind : uint8_t { kNone, kScavenge, kMinorMarkSweep, kMarkSweepCompact, kIncrementalMarking, kWeakCallbacks, kStep };
 
+// Why the rate changed.
+enum class RateReason : uint8_t { kStart, kAsked, kBudget };
+
+struct RateChange {
+  double unix_ms = 0;
+  double hz = 0;
+  RateReason why = RateReason::kStart;
+};
+
 struct SliceThread {
   int32_t tid = 0;
   std::string name;
@@ -29,7 +38,7 @@ struct Slice {
   uint32_t number = 0;
   double start_unix_ms = 0;
   double end_unix_ms = 0;
-  double frequency_hz = 0;
+  double frequency_hz = 0;  // at its end
 
   std::vector<std::string> strings;  // [0] is ""
   std::vector<uint32_t> function_name;
@@ -56,7 +65,14 @@ struct Slice {
   std::vector<uint8_t> sample_gc;    // GcKind
   std::vector<uint32_t> sample_count;
   std::vector<double> sample_weight_ns;
-  SliceTotals totals;
+  // When samples were taken, one row each, in any order; empty unless asked for. Milliseconds since `start_unix_ms`; a row of the sample
+  // table; CPU or wall nanoseconds.
+  std::vector<double> time_ms;
+  std::vector<uint32_t> time_sample;
+  std::vector<double> time_weight_ns;
+  std::vector<RateChange> rate_changes;
+  SliceTotals totals;       // of the CPU profile
+  SliceTotals wall_totals;  // of the wall profile
 };
 
 }  // namespace strobe::stack

@@ -118,7 +118,7 @@ uint32_t SliceBuilder::Child(uint32_t node, const Frame& frame) {
   return child;
 }
 
-void SliceBuilder::AddSample(const Row& row, uint32_t count, double weight_ns) {
+uint32_t SliceBuilder::AddSample(const Row& row, uint32_t count, double weight_ns) {
   bool fresh = false;
   const uint32_t origin = origins_.FindOrInsert((uint64_t{row.thread} << 32) | row.label, static_cast<uint32_t>(origins_.size()), &fresh);
   // 28 bits are more origins than a slice can have.
@@ -135,6 +135,13 @@ void SliceBuilder::AddSample(const Row& row, uint32_t count, double weight_ns) {
   }
   slice_->sample_count[at] += count;
   slice_->sample_weight_ns[at] += weight_ns;
+  return at;
+}
+
+void SliceBuilder::AddTime(uint32_t row, uint64_t time_ns, double weight_ns) {
+  slice_->time_ms.push_back(static_cast<double>(time_ns) / 1e6);
+  slice_->time_sample.push_back(row);
+  slice_->time_weight_ns.push_back(weight_ns);
 }
 
 std::unique_ptr<Slice> SliceBuilder::Cut() {

@@ -51,9 +51,12 @@ class SliceBuilder {
     GcKind gc;
     uint32_t label = 0;  // of Label(), 0 for none
   };
-  void AddSample(const Row& row, uint32_t count, double weight_ns);
+  // The row's index, for AddTime.
+  uint32_t AddSample(const Row& row, uint32_t count, double weight_ns);
+  // `time_ns` is CLOCK_MONOTONIC here; the cut turns it into the slice's own time.
+  void AddTime(uint32_t row, uint64_t time_ns, double weight_ns);
 
-  SliceTotals& totals() { return slice_->totals; }
+  SliceTotals& totals(uint8_t mode) { return mode == 0 ? slice_->totals : slice_->wall_totals; }
   bool empty() const { return slice_->sample_node.empty(); }
   size_t nodes() const { return slice_->node_parent.size(); }
 

@@ -23,15 +23,16 @@ const HELP = `Usage: strobe run [options] <script.js> [args…]
        strobe run [options] -- <command…>
 
 Profiles a program from start to end, all its JavaScript threads, and leaves in DIR
-  cpu.pb.gz       the whole run, for pprof and strobe report
+  cpu.pb.gz       the whole run, for pprof and strobe report (wall.pb.gz with --mode wall)
   report.txt      top functions and threads
   stacks.txt      collapsed stacks, for flame graph tools
   windows/        one profile a window, with --window
 
 Options
   --out DIR             where to (default: strobe-out)
-  --hz N                samples per second of CPU, 1 to 1000 (default: 100)
-  --mode cpu            what to record (default: cpu)
+  --hz N                samples a second, 1 to 1000 (default: 100)
+  --mode cpu,wall       what to record: CPU time, wall time, or both (default: cpu)
+  --budget P            keep strobe's own CPU at P percent of the program's, by a lower rate
   --window S            also write a profile every S seconds
   --exit-timeout S      seconds that the ending program waits for its profile to be written, 0 to 60 (2)
   --no-source-maps      show positions in the code that runs, not in the files it was made from
@@ -52,6 +53,7 @@ const OPTIONS = {
   out: { type: 'string', default: 'strobe-out' },
   hz: { type: 'string', default: '100' },
   mode: { type: 'string', default: 'cpu' },
+  budget: { type: 'string' },
   window: { type: 'string' },
   'exit-timeout': { type: 'string' },
   'no-source-maps': { type: 'boolean', default: false },
@@ -105,7 +107,9 @@ function plan(argv: string[]): Run | 'help' {
   if (values.help) return 'help';
   const hz = numberOption('--hz', values.hz, 1, 1000);
   const top = numberOption('--top', values.top, 1, 1000);
-  if (values.mode !== 'cpu') throw new UsageError(`--mode must be cpu in this version, got '${values.mode}'`);
+  const modes = [...new Set(values.mode.split(',').map((mode) => mode.trim()))];
+  for (const mode of modes) if (mode !== 'cpu' && mode !== 'wall') throw new UsageError(`--mode must be cpu, wall or cpu,wall; got '${values.mode}'`);
+  const budget = values.budget === undefined ? undefined : numberOption('--budget', values.budget, 0.05, 50);
   const exitTimeout = values['exit-timeout'] === undefined ? undefined : numberOption('--exit-timeout', values['exit-timeout'], 0, 60);
   const window = values.window === undefined ? undefined : numberOption('--window', values.window, 1, 3600);
   const labels = values.label.map((text) => keyValue('--label', text));
@@ -128,11 +132,14 @@ function plan(argv: string[]): Run | 'help' {
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     STROBE_RUN: JSON.stringify(request),
+    STROBE_MODE: modes.join(','),
     STROBE_FREQUENCY_HZ: String(hz),
     STROBE_FOLLOW_CHILDREN: values['follow-children'] ? '1' : '0',
   };
   delete env.STROBE_OWNER_PID;
   delete env.STROBE_ENABLED;
+  delete env.STROBE_OVERHEAD_BUDGET_PERCENT;
+  if (budget !== undefined) env.STROBE_OVERHEAD_BUDGET_PERCENT = String(budget);
   if (values['no-source-maps']) env.STROBE_SOURCE_MAPS = '0';
   if (exitTimeout !== undefined) env.STROBE_EXIT_TIMEOUT_SECONDS = String(exitTimeout);
   if (window !== undefined) env.STROBE_WINDOW_SECONDS = String(window);

@@ -5,6 +5,7 @@
 
 import { GC_KINDS, type Slice, type SliceTotals } from '../native';
 import { DoubleColumn, TupleTable } from './intern';
+import { Rates } from './rates';
 import { emptyProfile, type Label, type Location, type Profile } from './schema';
 import { totalsToComments } from './totals';
 
@@ -63,6 +64,7 @@ class Tables {
   #startMs = Number.POSITIVE_INFINITY;
   #endMs = Number.NEGATIVE_INFINITY;
   #frequencyHz = 0;
+  readonly #rates = new Rates();
   #slices = 0;
   readonly #totals: SliceTotals = {
     samples: 0,
@@ -83,7 +85,9 @@ class Tables {
     // With a rate that changed on the way, the profile says the latest one.
     if (slice.endUnixMs >= this.#endMs) this.#frequencyHz = slice.frequencyHz;
     this.#endMs = Math.max(this.#endMs, slice.endUnixMs);
-    for (const name of Object.keys(this.#totals) as (keyof SliceTotals)[]) this.#totals[name] += slice.totals[name] ?? 0;
+    const totals = mode === SLICE_MODE.cpu ? slice.totals : slice.wallTotals;
+    if (totals) for (const name of Object.keys(this.#totals) as (keyof SliceTotals)[]) this.#totals[name] += totals[name] ?? 0;
+    this.#rates.add(slice);
 
     const nodes = this.#foldNodes(slice, mode);
     const threads = slice.threads.map(({ tid, name }) => this.#threads.intern(tid, this.#string(name)));
@@ -116,6 +120,8 @@ class Tables {
     }
     const { samples, lost, truncated, frames, unresolvedFrames, mended } = this.#totals;
     result.comments = totalsToComments({ samples, lost, truncated, frames, unresolved_frames: unresolvedFrames, mended });
+
+    result.comments.push(...this.#rates.comments(this.#startMs));
 
     const strings = [...this.#strings.keys()];
     for (let id = 0; id < this.#functions.size; id++) {

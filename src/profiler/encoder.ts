@@ -16,6 +16,7 @@ import { loadNative, packageVersion, type Slice } from '../native';
 import { encodeGzip } from '../pprof/encode';
 import { totalsToComments } from '../pprof/totals';
 import { EncoderMaps } from './maps';
+import { PROFILE_MODES } from './options';
 import { COUNTER, type EncoderSetup, type FromEncoder, processCpuNs, type ToEncoder } from './protocol';
 import { runSelfTest } from './self-test';
 import { Subscriber } from './subscriber';
@@ -34,7 +35,10 @@ const comments = [
 const runStartMs = Date.now();
 const windowExporters = options.exporters.filter(wantsWindows);
 const runExporters = options.exporters.filter(wantsRun);
-const subscribe = () => options.mode.map((mode) => new Subscriber(mode, comments));
+/** Both, always: a mode may be switched on later. One without samples costs nothing. */
+const subscribe = () => PROFILE_MODES.map((mode) => new Subscriber(mode, comments));
+/** Recorded now or at any time before: such a profile is delivered though it be empty. */
+const recorded = new Set(options.mode);
 const run = runExporters.length > 0 ? subscribe() : [];
 const windows = windowExporters.length > 0 ? subscribe() : [];
 const snapshots = subscribe();
@@ -90,6 +94,8 @@ function costComments(): string[] {
   const since = (part: keyof typeof overhead) => Math.round(overhead[part] - base.overhead[part]);
   return totalsToComments({
     handler_ns: since('handlerNs'),
+    signal_ns: since('signalNs'),
+    gc_ns: since('gcNs'),
     code_event_ns: since('codeEventNs'),
     sampler_ns: since('samplerNs'),
     collector_ns: since('collectorNs'),
@@ -113,7 +119,7 @@ async function deliver(exporters: typeof windowExporters, profile: FinishedProfi
 async function deliverAll(subscribers: Subscriber[], scope: 'run' | 'window', number: number, startUnixMs: number): Promise<void> {
   for (const subscriber of subscribers) {
     // An empty window is not delivered; an empty run is: its file says that nothing used CPU.
-    if (scope === 'window' && subscriber.empty) continue;
+    if (subscriber.empty && (scope === 'window' || !recorded.has(subscriber.mode))) continue;
     const profile = subscriber.take();
     if (scope === 'run') profile.comments.push(...costComments());
     const bytes = encodeGzip(profile);
@@ -173,11 +179,15 @@ port.on('message', (message: ToEncoder) => {
     enqueue(finish);
     return;
   }
+  if (message.type === 'modes') {
+    for (const mode of message.modes) recorded.add(mode);
+    return;
+  }
   enqueue(() => {
     try {
       pull();
       const subscriber = snapshots.find(({ mode }) => mode === message.mode);
-      if (!subscriber) throw new Error(`mode ${message.mode} is not being recorded`);
+      if (!subscriber) throw new Error(`there is no mode ${message.mode}`);
       say({ type: 'snapshot', id: message.id, bytes: encodeGzip(subscriber.take()) });
     } catch (error) {
       say({ type: 'snapshot-failed', id: message.id, message: (error as Error).message });

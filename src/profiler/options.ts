@@ -3,12 +3,13 @@
 import { StrobeError } from '../errors';
 import type { Exporter } from '../export/exporter';
 
-export type ProfileMode = 'cpu' | 'wall';
+export const PROFILE_MODES = ['cpu', 'wall'] as const;
+export type ProfileMode = (typeof PROFILE_MODES)[number];
 
 export interface StartOptions {
   /** Profiles to record. Default ['cpu']. */
   mode?: ProfileMode | ProfileMode[];
-  /** Samples per second of CPU, 1 to 1000. Default 100. */
+  /** Samples a second, 1 to 1000: of CPU time in the CPU profile, of wall time in the wall profile. Default 100. */
   frequencyHz?: number;
   /** Frames kept of a stack, from the leaf on, 1 to 4096; deeper stacks are cut at the root and marked `(truncated)`. Default 512. */
   maxDepth?: number;
@@ -16,6 +17,11 @@ export interface StartOptions {
   windowSeconds?: number;
   /** Show positions in the files that source maps lead to (TypeScript, bundles). Maps are read in strobe's own thread. Default true. */
   sourceMaps?: boolean;
+  /**
+   * The share of the process's CPU that strobe may use, percent, 0.05 to 50: the rate is lowered below `frequencyHz` as far as it takes. Of a process that uses
+   * less than a tenth of a core, the share of a tenth of a core. Default: no limit.
+   */
+  overheadBudgetPercent?: number;
   /** How long an ending process waits for the last profile to be written, seconds, 0 to 60. Default 2. */
   exitTimeoutSeconds?: number;
   /** Name of the service; stands in the profile's comments. */
@@ -33,6 +39,8 @@ export interface CheckedOptions {
   windowSeconds: number;
   sourceMaps: boolean;
   exitTimeoutSeconds: number;
+  /** 0: no limit. */
+  overheadBudgetPercent: number;
   appName: string;
   tags: Record<string, string>;
   exporters: Exporter[];
@@ -45,6 +53,7 @@ const KNOWN = [
   'windowSeconds',
   'sourceMaps',
   'exitTimeoutSeconds',
+  'overheadBudgetPercent',
   'appName',
   'tags',
   'exporters',
@@ -73,12 +82,11 @@ function number(name: string, value: unknown, least: number, most: number, fallb
 
 /** @throws StrobeError ERR_INVALID_OPTION unless `value` is a number from 1 to 1000. */
 export function checkFrequency(value: unknown): number {
-  return number('frequencyHz', value, 1, 1000, 100, 'samples per second of CPU');
+  return number('frequencyHz', value, 1, 1000, 100, 'samples a second');
 }
 
 export function checkMode(value: unknown): ProfileMode {
-  if (value === 'wall') refuse("mode 'wall' is not available in this version; allowed: 'cpu'");
-  if (value !== 'cpu') refuse(`mode must be 'cpu', got ${shown(value)}`);
+  if (value !== 'cpu' && value !== 'wall') refuse(`mode must be 'cpu' or 'wall', got ${shown(value)}`);
   return value;
 }
 
@@ -106,7 +114,7 @@ export function checkOptions(given: StartOptions = {}): CheckedOptions {
     refuse(`unknown option '${key}'${meant ? `; did you mean '${meant}'?` : ''} Known options: ${KNOWN.join(', ')}`);
   }
   const modes = given.mode === undefined ? ['cpu'] : Array.isArray(given.mode) ? given.mode : [given.mode];
-  if (modes.length === 0) refuse("mode must name at least one profile; allowed: 'cpu'");
+  if (modes.length === 0) refuse("mode must name at least one profile: 'cpu', 'wall'");
   const maxDepth = number('maxDepth', given.maxDepth, 1, MAX_DEPTH, 512, 'frames');
   if (!Number.isInteger(maxDepth)) refuse(`maxDepth must be a whole number of frames, got ${maxDepth}`);
   const sourceMaps = given.sourceMaps ?? true;
@@ -131,6 +139,10 @@ export function checkOptions(given: StartOptions = {}): CheckedOptions {
     windowSeconds: number('windowSeconds', given.windowSeconds, 1, 3600, 30, 'seconds'),
     sourceMaps,
     exitTimeoutSeconds: number('exitTimeoutSeconds', given.exitTimeoutSeconds, 0, 60, 2, 'seconds'),
+    overheadBudgetPercent:
+      given.overheadBudgetPercent === undefined
+        ? 0
+        : number('overheadBudgetPercent', given.overheadBudgetPercent, 0.05, 50, 0, "percent of the process's CPU"),
     appName: given.appName ?? '',
     tags: { ...tags },
     exporters: [...exporters],

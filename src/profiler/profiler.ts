@@ -13,26 +13,26 @@ import { loadNative, type NativeAddon, type NativeStats, type StartTimings } fro
 import { beforeExecve } from './execve';
 import { type CheckedOptions, checkFrequency, checkMode, checkOptions, type ProfileMode, type StartOptions } from './options';
 import { COUNTER, COUNTERS, type EncoderSetup, type FromEncoder, processCpuNs, type ToEncoder } from './protocol';
-import { followWorkers, makeEncoder, missedWorkers, threadName, unfollowWorkers } from './threads';
-
-export interface ProfilerStats extends Omit<NativeStats, 'overhead'> {
-  delivery: { delivered: number; failed: number; windows: number };
-  /**
-   * Source maps: read; refused; named by a script but not there; written after their script was loaded; `skipped`: frames left as they are because the process
-   * ended before their map was read; `bytes`: memory that maps take now.
-   */
-  sourceMaps: { loaded: number; failed: number; missing: number; stale: number; skipped: number; bytes: number };
-  /** Nanoseconds of CPU since the start, by part; `cpuShare` is their sum over the process's CPU since the start (0 to 1). */
-  overhead: NativeStats['overhead'] & { cpuShare: number };
-  /** What the start cost the calling thread, nanoseconds. */
-  start: StartTimings & { encoderNs: number };
-}
+import { type ProfilerStats, readStats } from './stats';
+import { followWorkers, makeEncoder, threadName, unfollowWorkers } from './threads';
 
 export interface Profiler {
-  /** Profile since the last snapshot (or the start): gzip pprof bytes. Disturbs no window. */
+  /**
+   * Profile since the last snapshot of that mode (or the start): gzip pprof bytes. Disturbs no window. Default: the mode that is recorded, 'cpu' of both.
+   * A mode that was stopped has one more snapshot, of what it had recorded.
+   */
   snapshot(mode?: ProfileMode): Promise<Uint8Array>;
-  /** Samples per second of CPU from now on, 1 to 1000. */
+  /** Samples a second from now on, 1 to 1000. An overhead budget may hold the rate below it. */
   setFrequency(frequencyHz: number): void;
+  /** What is recorded now. */
+  readonly modes: ProfileMode[];
+  /** Records this profile, too, from now on. Nothing when it is recorded already. */
+  startMode(mode: ProfileMode): void;
+  /**
+   * Ends this profile; what it recorded is in the window and the run that it belongs to. Nothing when it is not recorded.
+   * @throws StrobeError ERR_INVALID_OPTION for the last one: that is stop().
+   */
+  stopMode(mode: ProfileMode): void;
   stats(): ProfilerStats;
   /** Ends the profile and delivers what is left, within `exitTimeoutSeconds`. Idempotent. */
   stop(): Promise<void>;
@@ -58,10 +58,6 @@ function asStrobeError(error: unknown): unknown {
   return error;
 }
 
-function sum({ handlerNs, codeEventNs, samplerNs, collectorNs, encoderNs }: NativeStats['overhead']): number {
-  return handlerNs + codeEventNs + samplerNs + collectorNs + encoderNs;
-}
-
 class RunningProfiler implements Profiler {
   readonly #native: NativeAddon;
   readonly #options: CheckedOptions;
@@ -73,6 +69,9 @@ class RunningProfiler implements Profiler {
   readonly #baseCpuNs: number;
   #state: 'running' | 'stopping' | 'stopped' = 'running';
   #encoderAlive = true;
+  #modes: Set<ProfileMode>;
+  /** Stopped, with something that nobody has taken yet. */
+  readonly #ended = new Set<ProfileMode>();
   #lastStats: ProfilerStats | undefined;
   #nextId = 1;
   #stopped: Promise<void> | undefined;
@@ -84,6 +83,7 @@ class RunningProfiler implements Profiler {
   constructor(native: NativeAddon, options: CheckedOptions) {
     this.#native = native;
     this.#options = options;
+    this.#modes = new Set(options.mode);
     const shared = new SharedArrayBuffer(COUNTERS * Int32Array.BYTES_PER_ELEMENT);
     this.#counters = new Int32Array(shared);
     this.#base = native.stats().overhead;
@@ -97,6 +97,10 @@ class RunningProfiler implements Profiler {
         threadName: threadName(),
         threadId: isMainThread ? 0 : threadId,
         handleSignals: true,
+        cpu: options.mode.includes('cpu'),
+        wall: options.mode.includes('wall'),
+        times: false,
+        budgetShare: options.overheadBudgetPercent / 100,
       });
     } catch (error) {
       throw asStrobeError(error);
@@ -124,9 +128,42 @@ class RunningProfiler implements Profiler {
     this.#listen();
   }
 
-  async snapshot(mode: ProfileMode = this.#options.mode[0] ?? 'cpu'): Promise<Uint8Array> {
+  get modes(): ProfileMode[] {
+    return [...this.#modes];
+  }
+
+  startMode(mode: ProfileMode): void {
+    const checked = checkMode(mode);
+    if (this.#state !== 'running') throw notRunning('startMode()');
+    this.#setModes(new Set([...this.#modes, checked]));
+  }
+
+  stopMode(mode: ProfileMode): void {
+    const checked = checkMode(mode);
+    if (this.#state !== 'running') throw notRunning('stopMode()');
+    const left = new Set(this.#modes);
+    left.delete(checked);
+    if (left.size === 0) {
+      throw new StrobeError('ERR_INVALID_OPTION', `stopMode('${checked}'): it is the only profile that is recorded; end the profiler with stop()`);
+    }
+    this.#setModes(left);
+  }
+
+  #setModes(modes: Set<ProfileMode>): void {
+    if (modes.size === this.#modes.size) return;
+    // The encoder first: what comes belongs to a mode that it knows.
+    this.#tell({ type: 'modes', modes: [...modes] });
+    this.#native.setModes({ cpu: modes.has('cpu'), wall: modes.has('wall') });
+    for (const mode of this.#modes) if (!modes.has(mode)) this.#ended.add(mode);
+    this.#modes = modes;
+  }
+
+  async snapshot(mode: ProfileMode = this.#modes.has('cpu') ? 'cpu' : 'wall'): Promise<Uint8Array> {
     if (this.#state !== 'running') throw notRunning('snapshot()');
     const checked = checkMode(mode);
+    if (!this.#modes.has(checked) && !this.#ended.delete(checked)) {
+      throw new StrobeError('ERR_NOT_RUNNING', `snapshot('${checked}'): this profile is not recorded; begin it with startMode('${checked}')`);
+    }
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
@@ -138,7 +175,7 @@ class RunningProfiler implements Profiler {
 
   setFrequency(frequencyHz: number): void {
     if (frequencyHz === undefined)
-      throw new StrobeError('ERR_INVALID_OPTION', 'setFrequency takes a number from 1 to 1000 (samples per second of CPU)');
+      throw new StrobeError('ERR_INVALID_OPTION', 'setFrequency takes a number from 1 to 1000 (samples a second)');
     const hz = checkFrequency(frequencyHz);
     if (this.#state !== 'running') throw notRunning('setFrequency()');
     this.#native.setFrequency(hz);
@@ -239,38 +276,15 @@ class RunningProfiler implements Profiler {
   }
 
   #readStats(): ProfilerStats {
-    const native = this.#native.stats();
-    const overhead = { ...native.overhead };
-    for (const part of Object.keys(overhead) as (keyof typeof overhead)[]) overhead[part] -= this.#base[part];
-    const cpuNs = processCpuNs() - this.#baseCpuNs;
-    const count = (index: number) => Atomics.load(this.#counters, index);
-    const missed = missedWorkers();
-    const workers =
-      missed === 0
-        ? 'on'
-        : `${missed} not sampled: made from a Worker class taken before strobe was imported; import strobe first, or call joinThread() in them`;
-    return {
-      ...native,
-      features: { ...native.features, workers, sourceMaps: this.#mapFeature() },
-      delivery: { delivered: count(COUNTER.delivered), failed: count(COUNTER.failed), windows: count(COUNTER.windows) },
-      sourceMaps: {
-        loaded: count(COUNTER.mapsLoaded),
-        failed: count(COUNTER.mapsFailed),
-        missing: count(COUNTER.mapsMissing),
-        stale: count(COUNTER.mapsStale),
-        skipped: count(COUNTER.mapFramesSkipped),
-        bytes: count(COUNTER.mapBytes),
-      },
-      overhead: { ...overhead, cpuShare: cpuNs > 0 ? sum(overhead) / cpuNs : 0 },
+    return readStats(this.#native.stats(), {
+      counters: this.#counters,
+      base: this.#base,
+      baseCpuNs: this.#baseCpuNs,
       start: this.#start,
-    };
-  }
-
-  #mapFeature(): string {
-    if (!this.#options.sourceMaps) return 'off';
-    const failed = Atomics.load(this.#counters, COUNTER.mapsFailed);
-    if (failed === 0) return 'on';
-    return `on, with ${failed} map${failed === 1 ? '' : 's'} refused${this.#mapFailure && `: ${this.#mapFailure}`}`;
+      sourceMaps: this.#options.sourceMaps,
+      mapFailure: this.#mapFailure,
+      budgetPercent: this.#options.overheadBudgetPercent,
+    });
   }
 
   #tell(message: ToEncoder): void {

@@ -12,7 +12,11 @@ export interface EncoderSetup {
   base: { overhead: NativeStats['overhead']; cpuNs: number };
 }
 
-export type ToEncoder = { type: 'snapshot'; id: number; mode: ProfileMode } | { type: 'finish' };
+export type ToEncoder =
+  | { type: 'snapshot'; id: number; mode: ProfileMode }
+  /** What is recorded from now on. */
+  | { type: 'modes'; modes: ProfileMode[] }
+  | { type: 'finish' };
 
 export type FromEncoder =
   | { type: 'snapshot'; id: number; bytes: Uint8Array }

@@ -1,0 +1,51 @@
+#include "clock/budget.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace strobe::clock {
+
+namespace {
+
+constexpr uint64_t kStepNs = 1'000'000'000;
+constexpr double kSampleMemoryNs = 4e9;
+constexpr double kRestMemoryNs = 20e9;
+constexpr double kLeastCores = 0.1;
+constexpr double kHysteresis = 0.1;
+constexpr double kMostDown = 8;
+constexpr double kMostUp = 1.5;
+constexpr double kLeastForSamples = 0.2;
+constexpr double kLowestHz = 1;
+
+}  // namespace
+
+void Budget::Begin(double share, double asked_hz, const Totals& totals) {
+  *this = Budget();
+  share_ = share;
+  asked_hz_ = asked_hz;
+  last_ = totals;
+}
+
+double Budget::Step(const Totals& totals, double hz) {
+  if (!on() || totals.now_ns < last_.now_ns + kStepNs) return 0;
+  const auto elapsed = static_cast<double>(totals.now_ns - last_.now_ns);
+  // Totals of ended threads move between sums; what runs backwards for a moment counts as nothing.
+  const auto grown = [](uint64_t now, uint64_t before) { return now > before ? static_cast<double>(now - before) : 0.0; };
+  const double base = std::max(grown(totals.process_ns, last_.process_ns), kLeastCores * elapsed);
+  const double keep_sample = std::exp(-elapsed / kSampleMemoryNs);
+  const double keep_rest = std::exp(-elapsed / kRestMemoryNs);
+  sample_cost_ = sample_cost_ * keep_sample + grown(totals.sampling_ns, last_.sampling_ns) / hz;
+  sample_base_ = sample_base_ * keep_sample + base;
+  rest_cost_ = rest_cost_ * keep_rest + grown(totals.rest_ns, last_.rest_ns);
+  rest_base_ = rest_base_ * keep_rest + base;
+  last_ = totals;
+
+  const double left = std::max(share_ - rest_cost_ / rest_base_, share_ * kLeastForSamples);
+  const double per_hz = sample_cost_ / sample_base_;
+  const double fits = per_hz > 0 ? left / per_hz : asked_hz_;
+  const double step = std::clamp(fits, hz / kMostDown, hz * kMostUp);
+  const double next = std::clamp(step, std::min(kLowestHz, asked_hz_), asked_hz_);
+  return std::fabs(next / hz - 1) > kHysteresis || (next == asked_hz_ && hz != asked_hz_) ? next : 0;
+}
+
+}  // namespace strobe::clock

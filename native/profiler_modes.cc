@@ -1,0 +1,89 @@
+// What is recorded, how often, and at what cost: modes and rate of a running profiler, wall time of each thread, the overhead budget.
+#include <time.h>
+
+#include <algorithm>
+
+#include "capture/clocks.h"
+#include "profiler.h"
+
+namespace strobe {
+
+// Wall time begins for a thread: whoever arms it or switches the mode on, under the registry's lock.
+void Profiler::BeginWall(capture::ThreadState* state) {
+  const uint64_t now = capture::MonotonicNowNs();
+  state->last_wall_ns.store(now);
+  state->stood_at_syscall.store(false);
+  state->wall_runs.fetch_add(1);
+  state->wall_began_ns.store(now, std::memory_order_release);
+}
+
+// … and ends. Time behind the last sample, but for what the thread slept in its stack, is shown as `(unsampled)`. No lock: DisarmAll calls
+// it.
+void Profiler::EndWall(capture::ThreadState* state) {
+  if (state->wall_began_ns.exchange(0) == 0) return;
+  const uint64_t now = capture::MonotonicNowNs();
+  const uint64_t idle_until = state->idle_until_ns.load();
+  const uint64_t seen = std::max(state->last_wall_ns.load(), idle_until);
+  state->wall_ended_idle_ns.store(idle_until);
+  // At least a nanosecond: the collector takes it as the sign to close the account.
+  state->wall_unsampled_ns_since_taken.fetch_add(now > seen ? now - seen : 1, std::memory_order_release);
+}
+
+void Profiler::SetFrequency(double hz) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  asked_hz_ = hz;
+  budget_.Ask(hz);
+  collector_.SetFrequency(hz, stack::RateReason::kAsked);
+  sampler_.SetFrequency(hz);
+}
+
+bool Profiler::SetModes(clock::Modes modes) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!running_) return false;
+  const bool had_wall = modes_.wall;
+  modes_ = modes;
+  collector_.RecordCpu(modes.cpu);
+  for (const SampledThread* thread : threads_) {
+    capture::ThreadState* state = thread->state;
+    if (!state->armed.load()) continue;
+    if (modes.wall && !had_wall) BeginWall(state);
+    if (!modes.wall && had_wall) EndWall(state);
+  }
+  sampler_.SetModes(modes);
+  // Accounts that were closed are not to wait for the next sample.
+  collector_.Wake();
+  return true;
+}
+
+clock::Budget::Totals Profiler::CostSoFar(uint64_t now_ns) {
+  const Stats stats = ReadStats();
+  clock::Budget::Totals totals;
+  totals.now_ns = now_ns;
+  totals.sampling_ns = stats.handler_ns + stats.signal_ns + stats.gc_ns + stats.sampler_ns + collector_.counters().cpu_ns.load();
+  totals.rest_ns = stats.code_event_ns + stats.encoder_ns;
+  totals.process_ns = capture::ReadClockNs(CLOCK_PROCESS_CPUTIME_ID);
+  return totals;
+}
+
+void Profiler::StepBudget(uint64_t now_ns) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!running_ || budget_share_ == 0 || now_ns < next_budget_step_ns_) return;
+    next_budget_step_ns_ = now_ns + 1'000'000'000;
+  }
+  const clock::Budget::Totals totals = CostSoFar(now_ns);
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!running_) return;
+  if (!budget_begun_) {
+    // What the start itself took is not what sampling costs.
+    budget_.Begin(budget_share_, asked_hz_, totals);
+    budget_begun_ = true;
+    return;
+  }
+  const double next = budget_.Step(totals, sampler_.frequency_hz());
+  if (next == 0) return;
+  collector_.SetFrequency(next, stack::RateReason::kBudget);
+  sampler_.SetFrequency(next);
+}
+
+}  // namespace strobe
