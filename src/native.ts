@@ -162,7 +162,15 @@ export interface NativeStats {
    * CPU of strobe's own parts since the process's start, nanoseconds. `handlerNs`, `signalNs` (the kernel's part of the signals: estimated, what one takes on
    * our own thread times their number), `gcNs` (stacks of collections) and `codeEventNs` were spent on application threads.
    */
-  overhead: { handlerNs: number; signalNs: number; gcNs: number; codeEventNs: number; samplerNs: number; collectorNs: number; encoderNs: number };
+  overhead: {
+    handlerNs: number;
+    signalNs: number;
+    gcNs: number;
+    codeEventNs: number;
+    samplerNs: number;
+    collectorNs: number;
+    encoderNs: number;
+  };
   /** A feature's value is 'on', or why it is off. */
   features: Record<string, string>;
 }

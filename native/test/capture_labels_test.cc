@@ -79,7 +79,7 @@ class Application {
     Registers registers;
     registers.pc = registers.sp = registers.fp = reinterpret_cast<void*>(uint64_t{0x7f00'0000'0000});
     SampleRecord record{};
-    if (Capture(&state, registers, false) != CaptureResult::kRecorded) return record;
+    if (Capture(&state, registers, {}) != CaptureResult::kRecorded) return record;
     uint32_t bytes = 0;
     const uint8_t* at = state.ring.Next(state.ring.Head(), &bytes);
     if (!CHECK(at != nullptr)) return record;

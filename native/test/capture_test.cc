@@ -135,7 +135,7 @@ TEST(capture_record_holds_the_sample) {
   thread.state.pending = 1;
   const uint64_t cpu_before = thread.state.last_cpu_ns;
   const uint64_t time_before = MonotonicNowNs();
-  CHECK(Capture(&thread.state, At(0xabc), false) == CaptureResult::kRecorded);
+  CHECK(Capture(&thread.state, At(0xabc), {}) == CaptureResult::kRecorded);
   const uint64_t time_after = MonotonicNowNs();
   const std::vector<Sample> samples = thread.Drain();
   if (!CHECK_EQ(samples.size(), 1)) return;
@@ -143,7 +143,7 @@ TEST(capture_record_holds_the_sample) {
   CHECK_EQ(record.code_events, 42);
   CHECK_EQ(record.pc, 0xabc);
   CHECK_EQ(record.vm_state, static_cast<uint16_t>(v8api::VmState::kExternal));
-  CHECK_EQ(record.flags, 0);
+  CHECK_EQ(record.flags, kCpu);
   CHECK(record.time_ns >= time_before && record.time_ns <= time_after);
   CHECK_EQ(record.weight_ns, thread.state.last_cpu_ns - cpu_before);
   CHECK_EQ(record.label.trace_id_high | record.label.span_id | record.label.label_set | record.label.attribution_slot, 0);
@@ -164,10 +164,10 @@ TEST(capture_weight_is_the_cpu_since_the_last_sample) {
   thread.isolate.frames = 1;
   const uint64_t start = thread.state.last_cpu_ns;
   BurnCpu(20'000'000);
-  CHECK(Capture(&thread.state, At(1), false) == CaptureResult::kRecorded);
+  CHECK(Capture(&thread.state, At(1), {}) == CaptureResult::kRecorded);
   timespec nap{0, 30'000'000};
   nanosleep(&nap, nullptr);  // no CPU, no weight
-  CHECK(Capture(&thread.state, At(2), false) == CaptureResult::kRecorded);
+  CHECK(Capture(&thread.state, At(2), {}) == CaptureResult::kRecorded);
   const uint64_t end = thread.state.last_cpu_ns;
   const std::vector<Sample> samples = thread.Drain();
   if (!CHECK_EQ(samples.size(), 2)) return;
@@ -176,7 +176,7 @@ TEST(capture_weight_is_the_cpu_since_the_last_sample) {
   CHECK_EQ(samples[0].record.weight_ns + samples[1].record.weight_ns, end - start);
   // A last time in the future (a clock that was read elsewhere) is no weight, not a huge one.
   thread.state.last_cpu_ns = ThreadCpuNowNs() + 1'000'000'000;
-  CHECK(Capture(&thread.state, At(3), false) == CaptureResult::kRecorded);
+  CHECK(Capture(&thread.state, At(3), {}) == CaptureResult::kRecorded);
   CHECK_EQ(thread.Drain().at(0).record.weight_ns, 0);
 }
 
@@ -184,10 +184,10 @@ TEST(capture_truncates_behind_max_depth) {
   for (const uint32_t depth : {15u, 16u, 17u, 100u}) {
     FakeThread thread(64 * 1024, 16);
     thread.isolate.frames = depth;
-    CHECK(Capture(&thread.state, At(1), false) == CaptureResult::kRecorded);
+    CHECK(Capture(&thread.state, At(1), {}) == CaptureResult::kRecorded);
     const std::vector<Sample> samples = thread.Drain();
     if (!CHECK_EQ(samples.size(), 1)) return;
-    CHECK_EQ(samples[0].record.flags, depth > 16 ? kTruncated : 0);
+    CHECK_EQ(samples[0].record.flags, kCpu | (depth > 16 ? kTruncated : 0));
     CHECK_EQ(samples[0].frames.size(), depth > 16 ? 16 : depth);
     CHECK_EQ(samples[0].frames.front(), 0x1000);  // the leaf side is what stays
   }
@@ -198,13 +198,13 @@ TEST(capture_full_ring_counts_and_is_not_inherited) {
   thread.isolate.frames = 16;
   const uint64_t start = thread.state.last_cpu_ns;
   uint64_t recorded = 0;
-  while (Capture(&thread.state, At(1), false) == CaptureResult::kRecorded) recorded++;
+  while (Capture(&thread.state, At(1), {}) == CaptureResult::kRecorded) recorded++;
   CHECK(recorded > 1);
   CHECK_EQ(thread.state.lost_since_taken.load(), 1);
   const uint64_t lost_before = thread.state.lost_ns_since_taken;
   thread.state.pending = 1;
   BurnCpu(20'000'000);
-  CHECK(Capture(&thread.state, At(1), false) == CaptureResult::kLost);
+  CHECK(Capture(&thread.state, At(1), {}) == CaptureResult::kLost);
   CHECK_EQ(thread.state.pending.load(), 0);
   CHECK_EQ(thread.state.lost_since_taken.load(), 2);
   CHECK(thread.state.lost_ns_since_taken.load() - lost_before >= 20'000'000);
@@ -214,7 +214,7 @@ TEST(capture_full_ring_counts_and_is_not_inherited) {
   CHECK_EQ(weights + thread.state.lost_ns_since_taken, thread.state.last_cpu_ns - start);
   CHECK_EQ(weights, thread.state.sampled_cpu_ns.load());
   // The next stack has nothing of the 20 ms.
-  CHECK(Capture(&thread.state, At(1), false) == CaptureResult::kRecorded);
+  CHECK(Capture(&thread.state, At(1), {}) == CaptureResult::kRecorded);
   CHECK(thread.Drain().at(0).record.weight_ns < 10'000'000);
 }
 
@@ -246,7 +246,7 @@ TEST(capture_keeps_waits_without_javascript_pending) {
     thread.state.pending = 1;
     const uint64_t start = thread.state.last_cpu_ns;
     BurnCpu(100'000);
-    if (!CHECK(Capture(&thread.state, At(1, one.at), one.runnable) == one.result)) CHECK_EQ(one.what, "");
+    if (!CHECK(Capture(&thread.state, At(1, one.at), {.runnable = one.runnable}) == one.result)) CHECK_EQ(one.what, "");
     const bool kept = one.result == CaptureResult::kKeptPending;
     CHECK_EQ(thread.state.kept_pending.load(), kept ? 1 : 0);
     CHECK_EQ(thread.state.samples.load(), kept ? 0 : 1);
@@ -256,7 +256,7 @@ TEST(capture_keeps_waits_without_javascript_pending) {
     if (kept) {
       // … and the next sample carries it.
       thread.isolate.frames = 1;
-      CHECK(Capture(&thread.state, At(1), false) == CaptureResult::kRecorded);
+      CHECK(Capture(&thread.state, At(1), {}) == CaptureResult::kRecorded);
       CHECK_EQ(thread.Drain().at(0).record.weight_ns, thread.state.last_cpu_ns - start);
       CHECK(thread.state.last_cpu_ns - start >= 100'000);
     }
@@ -269,7 +269,7 @@ TEST(capture_disarmed_does_nothing_but_clear_pending) {
   thread.state.armed = false;
   thread.state.pending = 1;
   const uint64_t start = thread.state.last_cpu_ns;
-  CHECK(Capture(&thread.state, At(1), false) == CaptureResult::kDisarmed);
+  CHECK(Capture(&thread.state, At(1), {}) == CaptureResult::kDisarmed);
   CHECK_EQ(thread.state.pending.load(), 0);
   CHECK_EQ(thread.state.last_cpu_ns.load(), start);
   CHECK_EQ(thread.state.samples.load() + thread.state.lost_since_taken.load(), 0);
@@ -282,8 +282,8 @@ TEST(capture_reads_the_event_number_before_the_stack) {
   thread.isolate.frames = 1;
   thread.events = 7;
   thread.isolate.bump = &thread.events;
-  CHECK(Capture(&thread.state, At(1), false) == CaptureResult::kRecorded);
-  CHECK(Capture(&thread.state, At(1), false) == CaptureResult::kRecorded);
+  CHECK(Capture(&thread.state, At(1), {}) == CaptureResult::kRecorded);
+  CHECK(Capture(&thread.state, At(1), {}) == CaptureResult::kRecorded);
   const std::vector<Sample> samples = thread.Drain();
   CHECK_EQ(samples.at(0).record.code_events, 7);
   CHECK_EQ(samples.at(1).record.code_events, 8);
@@ -294,17 +294,17 @@ int RingDoorbell() {
   FakeThread thread(4096, 16);
   thread.isolate.frames = 16;
   g_doorbell.word = CollectorDoorbell::kAsleep;
-  Capture(&thread.state, At(1), false);
+  Capture(&thread.state, At(1), {});
   if (g_doorbell.word.load() != CollectorDoorbell::kAwake) return 1;  // asleep: anything wakes it
   g_doorbell.word = CollectorDoorbell::kNapping;
-  Capture(&thread.state, At(1), false);
+  Capture(&thread.state, At(1), {});
   if (g_doorbell.word.load() != CollectorDoorbell::kNapping) return 2;  // napping: not for one sample
-  while (!thread.state.ring.HalfFull()) Capture(&thread.state, At(1), false);
+  while (!thread.state.ring.HalfFull()) Capture(&thread.state, At(1), {});
   if (g_doorbell.word.load() != CollectorDoorbell::kAwake) return 3;  // … but at half full
   g_doorbell.word = CollectorDoorbell::kAsleep;
   thread.isolate.frames = 0;
   thread.Drain();
-  if (Capture(&thread.state, At(1, AtSyscall::kWait), false) != CaptureResult::kKeptPending) return 4;
+  if (Capture(&thread.state, At(1, AtSyscall::kWait), {}) != CaptureResult::kKeptPending) return 4;
   if (g_doorbell.word.load() != CollectorDoorbell::kAsleep) return 5;  // nothing was recorded
   return 0;
 }
@@ -331,7 +331,7 @@ TEST(capture_with_a_reader_on_another_thread) {
     for (uint64_t i = 0; i < kAttempts; i++) {
       thread.isolate.frames = i % 21;
       thread.events.fetch_add(1);
-      results[static_cast<int>(Capture(&thread.state, At(i + 1), false))]++;
+      results[static_cast<int>(Capture(&thread.state, At(i + 1), {}))]++;
     }
     done.store(true);
   });
@@ -347,7 +347,7 @@ TEST(capture_with_a_reader_on_another_thread) {
       const uint64_t attempt = sample.record.pc - 1;
       const uint64_t depth = attempt % 21;
       wrong += sample.record.pc > last_pc && sample.record.code_events == attempt + 1 &&
-                       sample.frames.size() == (depth < 16 ? depth : 16) && sample.record.flags == (depth > 16 ? kTruncated : 0)
+                       sample.frames.size() == (depth < 16 ? depth : 16) && sample.record.flags == (kCpu | (depth > 16 ? kTruncated : 0))
                    ? 0
                    : 1;
       last_pc = sample.record.pc;
@@ -370,20 +370,20 @@ TEST(capture_tokens) {
   FakeThread second;
   first.List(40);
   second.List(kMaxThreads - 1);
-  bool runnable = true;
-  CHECK(FromToken(MakeToken(40, false), &runnable) == &first.state);
-  CHECK(!runnable);
-  CHECK(FromToken(MakeToken(40, true), &runnable) == &first.state);
-  CHECK(runnable);
-  CHECK(FromToken(MakeToken(kMaxThreads - 1, true), &runnable) == &second.state);
-  CHECK(FromToken(MakeToken(41, true), &runnable) == nullptr);  // an index that was never filled
-  CHECK(FromToken(MakeToken(kMaxThreads, true), &runnable) == nullptr);
-  CHECK(FromToken(MakeToken(0x7fffffff, true), &runnable) == nullptr);
+  Wanted wanted{.runnable = true};
+  CHECK(FromToken(MakeToken(40, {}), &wanted) == &first.state);
+  CHECK(!wanted.runnable);
+  CHECK(FromToken(MakeToken(40, {.runnable = true}), &wanted) == &first.state);
+  CHECK(wanted.runnable);
+  CHECK(FromToken(MakeToken(kMaxThreads - 1, {.runnable = true}), &wanted) == &second.state);
+  CHECK(FromToken(MakeToken(41, {.runnable = true}), &wanted) == nullptr);  // an index that was never filled
+  CHECK(FromToken(MakeToken(kMaxThreads, {.runnable = true}), &wanted) == nullptr);
+  CHECK(FromToken(MakeToken(0x7fffffff, {.runnable = true}), &wanted) == nullptr);
   // Foreign words: small numbers, pointers, every single flipped bit of the cookie.
   for (const uint64_t word : {uint64_t{0}, uint64_t{80}, ~uint64_t{0}, reinterpret_cast<uint64_t>(&first)}) {
-    CHECK(FromToken(word, &runnable) == nullptr);
+    CHECK(FromToken(word, &wanted) == nullptr);
   }
-  for (int bit = 32; bit < 64; bit++) CHECK(FromToken(MakeToken(40, true) ^ (uint64_t{1} << bit), &runnable) == nullptr);
+  for (int bit = 32; bit < 64; bit++) CHECK(FromToken(MakeToken(40, {.runnable = true}) ^ (uint64_t{1} << bit), &wanted) == nullptr);
 }
 
 // --- the real signal ---
@@ -449,7 +449,7 @@ class SampledWorker {
   void Stop() { stop_.store(true); }
   int32_t tid() const { return fake.state.tid.load(); }
   pthread_t handle() { return thread_.native_handle(); }
-  uint64_t token(bool runnable = false) const { return MakeToken(fake.state.index, runnable); }
+  uint64_t token(bool runnable = false) const { return MakeToken(fake.state.index, {.runnable = runnable}); }
   uint64_t samples() const { return fake.state.samples.load(); }
 
   FakeThread fake;
@@ -497,8 +497,8 @@ TEST(capture_signal_of_others_is_ignored) {
   worker.fake.isolate.frames = 1;
   other.fake.isolate.frames = 1;
   // Right code, foreign word.
-  for (const uint64_t word : {uint64_t{0}, uint64_t{1}, ~uint64_t{0}, worker.token() ^ (uint64_t{1} << 40), MakeToken(kMaxThreads, false),
-                              MakeToken(13, false), reinterpret_cast<uint64_t>(&worker)}) {
+  for (const uint64_t word : {uint64_t{0}, uint64_t{1}, ~uint64_t{0}, worker.token() ^ (uint64_t{1} << 40), MakeToken(kMaxThreads, {}),
+                              MakeToken(13, {}), reinterpret_cast<uint64_t>(&worker)}) {
     CHECK(Send(worker.tid(), word));
     Nap();
   }
@@ -528,14 +528,14 @@ TEST(capture_signal_to_a_state_that_was_given_back_is_ignored) {
   FakeThread thread;
   thread.isolate.frames = 1;
   thread.List(14);
-  CHECK(Send(CurrentTid(), MakeToken(14, false)));  // tid 0: not registered
+  CHECK(Send(CurrentTid(), MakeToken(14, {})));  // tid 0: not registered
   Nap();
   thread.state.tid = CurrentTid() + 1;  // somebody else's by now
-  CHECK(Send(CurrentTid(), MakeToken(14, false)));
+  CHECK(Send(CurrentTid(), MakeToken(14, {})));
   Nap();
   CHECK_EQ(thread.state.samples.load(), 0);
   thread.state.tid = CurrentTid();
-  CHECK(Send(CurrentTid(), MakeToken(14, false)));
+  CHECK(Send(CurrentTid(), MakeToken(14, {})));
   CHECK(Eventually([&] { return thread.state.samples.load() == 1; }));
   thread.state.tid = 0;
 }
@@ -546,7 +546,7 @@ TEST(capture_signal_keeps_errno) {
   thread.isolate.frames = 1;
   thread.List(15);
   thread.state.tid = CurrentTid();
-  const uint64_t token = MakeToken(15, false);
+  const uint64_t token = MakeToken(15, {});
   siginfo_t info;
   memset(&info, 0, sizeof info);
   info.si_code = SI_QUEUE;
@@ -567,12 +567,12 @@ TEST(capture_signal_inert_after_a_fork_until_installed_again) {
   thread.List(16);
   thread.state.tid = CurrentTid();
   MakeInert();
-  CHECK(Send(CurrentTid(), MakeToken(16, false)));
+  CHECK(Send(CurrentTid(), MakeToken(16, {})));
   Nap();
   Nap();
   CHECK_EQ(thread.state.samples.load(), 0);
   if (!Install()) return;
-  CHECK(Send(CurrentTid(), MakeToken(16, false)));
+  CHECK(Send(CurrentTid(), MakeToken(16, {})));
   CHECK(Eventually([&] { return thread.state.samples.load() == 1; }));
   thread.state.tid = 0;
 }
@@ -653,9 +653,9 @@ TEST(capture_signal_at_a_system_call_depends_on_running) {
   thread.List(18);
   thread.state.tid = CurrentTid();
   // Sent to ourselves: taken right behind the system call that sends it.
-  CHECK(Send(CurrentTid(), MakeToken(18, false)));
+  CHECK(Send(CurrentTid(), MakeToken(18, {})));
   CHECK(Eventually([&] { return thread.state.samples.load() == 1; }));
-  CHECK(Send(CurrentTid(), MakeToken(18, true)));
+  CHECK(Send(CurrentTid(), MakeToken(18, {.runnable = true})));
   CHECK(Eventually([&] { return thread.state.kept_pending.load() == 1; }));
   CHECK_EQ(thread.state.samples.load(), 1);
   thread.state.tid = 0;

@@ -101,7 +101,7 @@ class Application {
   void Sample() {
     capture::Registers registers;
     registers.pc = registers.sp = registers.fp = reinterpret_cast<void*>(uint64_t{0x7f00'0000'0000});
-    if (Capture(&state, registers, false) != capture::CaptureResult::kRecorded) return;
+    if (Capture(&state, registers, {}) != capture::CaptureResult::kRecorded) return;
     const std::string names = vm_state_ == VmState::kGc ? at_begin_ + (at_begin_.empty() ? "" : ";") + "(garbage collector)" : Names();
     expected[names.empty() ? "(program)" : names]++;
     recorded++;

@@ -75,7 +75,7 @@ class FakeThread {
     record->weight_ns = spec.weight_ns;
     record->pc = spec.pc;
     record->vm_state = static_cast<uint16_t>(spec.state);
-    record->flags = spec.flags;
+    record->flags = static_cast<uint16_t>(spec.flags | capture::kCpu);
     record->frame_count = static_cast<uint32_t>(spec.frames.size());
     record->label = {};
     if (!spec.frames.empty()) memcpy(room + sizeof(capture::SampleRecord), spec.frames.data(), spec.frames.size() * 8);
@@ -603,7 +603,7 @@ TEST(collector_own_thread_cuts_on_request) {
   auto* collector = new Collector([](SampledThread*) {});
   auto* one = new FakeThread(1);
   collector->MarkStart();
-  collector->SetFrequency(250);
+  collector->SetFrequency(250, stack::RateReason::kAsked);
   collector->EnsureStarted();
   collector->EnsureStarted();
   collector->Add(&one->thread);

@@ -146,6 +146,13 @@ class Worker {
     state_->lost_ns_since_taken = 0;
     cpu_start_ = ThreadCpuNowNs();
     state_->last_cpu_ns = cpu_start_;
+    state_->wall_samples = 0;
+    state_->idle_ticks = 0;
+    state_->idle_until_ns = 0;
+    const uint64_t now = capture::MonotonicNowNs();
+    state_->last_wall_ns = now;
+    state_->wall_runs.fetch_add(1);
+    state_->wall_began_ns = now;
     state_->tid.store(tid, std::memory_order_release);
     state_->armed.store(true, std::memory_order_release);
     added_ = sampler_->Add(state_, tid);
@@ -216,7 +223,7 @@ TEST(sampler_samples_what_busy_threads_use) {
   if (!Install()) return;
   constexpr double kHz = 1000;
   Sampler sampler;
-  sampler.Start(kHz);
+  sampler.Start(kHz, {});
   CHECK(sampler.running());
   CHECK_NEAR(sampler.frequency_hz(), kHz, 0.01);
   std::string measured;
@@ -260,7 +267,7 @@ TEST(sampler_samples_what_busy_threads_use) {
 TEST(sampler_sleeping_and_disarmed_threads_get_no_sample) {
   if (!Install()) return;
   Sampler sampler;
-  sampler.Start(1000);
+  sampler.Start(1000, {});
   Worker asleep(&sampler);
   Worker disarmed(&sampler, true);
   Worker busy(&sampler, true);
@@ -276,7 +283,7 @@ TEST(sampler_sleeping_and_disarmed_threads_get_no_sample) {
 TEST(sampler_cpu_of_a_thread_that_sleeps_waits_for_its_next_sample) {
   if (!Install()) return;
   Sampler sampler;
-  sampler.Start(100);
+  sampler.Start(100, {});
   Worker worker(&sampler);
   // Bursts shorter than half a period.
   for (int i = 0; i < 40; i++) {
@@ -297,7 +304,7 @@ TEST(sampler_cpu_of_a_thread_that_sleeps_waits_for_its_next_sample) {
 TEST(sampler_parks_and_wakes) {
   if (!Install()) return;
   Sampler sampler;
-  sampler.Start(1000);
+  sampler.Start(1000, {});
   Worker worker(&sampler);
   Worker other(&sampler);
   for (int round = 0; round < 3; round++) {
@@ -332,8 +339,8 @@ TEST(sampler_restarts) {
   Worker worker(&sampler, true);
   CHECK_EQ(worker.samples(), 0);  // registered before the start: waits
   for (int round = 0; round < 5; round++) {
-    sampler.Start(1000);
-    sampler.Start(10);  // running already
+    sampler.Start(1000, {});
+    sampler.Start(10, {});  // running already
     const uint64_t before = worker.samples();
     CHECK(Eventually([&] { return worker.samples() > before + 20; }));
     sampler.Stop();
@@ -345,7 +352,7 @@ TEST(sampler_restarts) {
   }
   // Start and Stop at once: the thread may not have begun.
   for (int i = 0; i < 50; i++) {
-    sampler.Start(1000);
+    sampler.Start(1000, {});
     sampler.Stop();
   }
 }
@@ -353,7 +360,7 @@ TEST(sampler_restarts) {
 TEST(sampler_frequency_changes_live) {
   if (!Install()) return;
   Sampler sampler;
-  sampler.Start(50);
+  sampler.Start(50, {});
   Worker worker(&sampler, true);
   const auto rate = [&] {
     const uint64_t samples = worker.samples();
@@ -379,7 +386,7 @@ TEST(sampler_frequency_changes_live) {
 TEST(sampler_remove_while_busy) {
   if (!Install()) return;
   Sampler sampler;
-  sampler.Start(1000);
+  sampler.Start(1000, {});
   Worker keeps(&sampler, true);
   Worker worker(&sampler, true);
   CHECK(Eventually([&] { return worker.samples() > 20; }));
@@ -396,7 +403,7 @@ TEST(sampler_remove_while_busy) {
 TEST(sampler_threads_come_and_go) {
   if (!Install()) return;
   Sampler sampler;
-  sampler.Start(1000);
+  sampler.Start(1000, {});
   std::atomic<uint64_t> samples{0};
   std::atomic<uint64_t> refused{0};
   const auto cycles = [&](int how_many, uint64_t cpu_ns) {
@@ -418,7 +425,7 @@ TEST(sampler_threads_come_and_go) {
     sampler.SetFrequency(i % 2 == 0 ? 2000 : 1000);
     if (i % 5 == 4) {
       sampler.Stop();
-      sampler.Start(1000);
+      sampler.Start(1000, {});
     }
   }
   for (std::thread& maker : makers) maker.join();
@@ -440,7 +447,7 @@ TEST(sampler_add_refuses_a_thread_that_is_not) {
 TEST(sampler_stops_when_the_signal_is_taken) {
   if (!Install()) return;
   Sampler sampler;
-  sampler.Start(1000);
+  sampler.Start(1000, {});
   Worker worker(&sampler, true);
   CHECK(Eventually([&] { return worker.samples() > 20; }));
   struct sigaction theirs;
@@ -454,7 +461,7 @@ TEST(sampler_stops_when_the_signal_is_taken) {
   // A new start works again.
   worker.state()->pending = 0;  // the one that SIG_IGN swallowed
   const uint64_t before = worker.samples();
-  sampler.Start(1000);
+  sampler.Start(1000, {});
   CHECK(!sampler.signal_taken());
   CHECK(Eventually([&] { return worker.samples() > before + 20; }));
   sampler.Stop();
@@ -467,7 +474,7 @@ TEST(sampler_samples_again_after_a_swallowed_signal) {
   Sampler sampler;
   Worker worker(&sampler, true);
   worker.state()->pending = 1;
-  sampler.Start(1000);
+  sampler.Start(1000, {});
   CHECK(Eventually([&] { return worker.samples() > 20; }));
   sampler.Stop();
 }
@@ -481,7 +488,7 @@ TEST(sampler_looks_at_the_signal_before_it_samples_after_a_pause) {
     std::string error;
     if (capture::InstallHandler(&error) == 0) _exit(1);
     Sampler sampler;
-    sampler.Start(1000);
+    sampler.Start(1000, {});
     Worker worker(&sampler);
     if (!Parked(sampler)) _exit(2);
     SleepMs(1100);  // longer than the interval of its checks
@@ -494,6 +501,58 @@ TEST(sampler_looks_at_the_signal_before_it_samples_after_a_pause) {
   CHECK_EQ(waitpid(child, &status, 0), child);
   CHECK(!WIFSIGNALED(status));
   if (WIFEXITED(status)) CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+// The first sample of a sleep finds it, at most a few more settle it (the thread may be put off its core in the handler): then ticks only
+// note that it still sleeps.
+TEST(sampler_leaves_sleeping_threads_alone_in_wall_mode) {
+  if (!Install()) return;
+  Sampler sampler;
+  Worker worker(&sampler);
+  sampler.Start(200, {.cpu = false, .wall = true});
+  CHECK(Eventually([&] { return worker.state()->idle_ticks.load() >= 3; }));
+  const uint64_t samples = worker.state()->wall_samples.load();
+  const uint64_t ticks = worker.state()->idle_ticks.load();
+  CHECK(samples >= 1 && samples <= 6);
+  CHECK(Eventually([&] { return worker.state()->idle_ticks.load() >= ticks + 50; }));
+  CHECK_EQ(worker.state()->wall_samples.load(), samples);
+  CHECK(sampler.batches_idle());
+  const uint64_t until = worker.state()->idle_until_ns.load();
+  CHECK(until > worker.state()->last_wall_ns.load() && until <= capture::MonotonicNowNs());
+  // It works: sampled again, and again when it has gone back to sleep.
+  worker.Busy(true);
+  CHECK(Eventually([&] { return worker.state()->wall_samples.load() >= samples + 5; }));
+  worker.Busy(false);
+  const uint64_t after = worker.state()->idle_ticks.load();
+  CHECK(Eventually([&] { return worker.state()->idle_ticks.load() >= after + 10; }));
+  worker.DropRecords();
+  sampler.Stop();
+}
+
+TEST(sampler_changes_modes_while_it_runs) {
+  if (!Install()) return;
+  Sampler sampler;
+  Worker worker(&sampler, true);
+  sampler.Start(500, {});
+  CHECK(Eventually([&] { return worker.samples() >= 20; }));
+  CHECK_EQ(worker.state()->wall_samples.load(), 0);
+  sampler.SetModes({.cpu = true, .wall = true});
+  CHECK(Eventually([&] { return worker.state()->wall_samples.load() >= 20; }));
+  sampler.SetModes({.cpu = true, .wall = false});
+  const uint64_t wall = worker.state()->wall_samples.load();
+  const uint64_t cpu = worker.samples();
+  CHECK(Eventually([&] { return worker.samples() >= cpu + 20; }));
+  CHECK(worker.state()->wall_samples.load() <= wall + 1);  // one may have been on its way
+  worker.Busy(false);
+  CHECK(Parked(sampler));
+  // A parked sampler wakes for wall mode, and parks again without it.
+  sampler.SetModes({.cpu = false, .wall = true});
+  const uint64_t ticks = worker.state()->idle_ticks.load();
+  CHECK(Eventually([&] { return worker.state()->idle_ticks.load() >= ticks + 10; }));
+  sampler.SetModes({.cpu = true, .wall = false});
+  CHECK(Parked(sampler));
+  worker.DropRecords();
+  sampler.Stop();
 }
 
 }  // namespace

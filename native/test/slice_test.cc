@@ -175,15 +175,15 @@ TEST(slice_cut_leaves_an_empty_builder) {
   v8::FunctionRef function = Make("a /x.js:1:1");
   std::weak_ptr<v8::Function> watch = function;
   builder.AddSample({Insert(&builder, {{function}}), builder.Thread(7, 7, "t"), 0, GcKind::kNone}, 1, 1);
-  builder.totals().samples = 5;
-  builder.totals().lost = 6;
+  builder.totals(0).samples = 5;
+  builder.totals(0).lost = 6;
   function.reset();
   CHECK(!watch.expired());  // held until the cut: its address can't become another function's
   const std::unique_ptr<Slice> first = builder.Cut();
   CHECK(watch.expired());
   CHECK(builder.empty());
   CHECK_EQ(builder.nodes(), 1);
-  CHECK_EQ(builder.totals().samples + builder.totals().lost, 0);
+  CHECK_EQ(builder.totals(0).samples + builder.totals(0).lost, 0);
   CHECK_EQ(first->totals.samples, 5);
   CHECK_EQ(first->totals.lost, 6);
   const std::unique_ptr<Slice> second = builder.Cut();

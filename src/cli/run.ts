@@ -4,20 +4,14 @@
 // (register.ts, asked by STROBE_RUN), so it is there however the program ends; this process only reads it.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join, relative, resolve } from 'node:path';
-import { writeFileAtomic } from '../export/atomic';
+import { join, resolve } from 'node:path';
 import { ioError } from '../export/io-error';
-import { collapsed } from '../formats/collapsed';
-import { buildReport } from '../formats/report';
-import { reportText } from '../formats/report-text';
-import { humanise } from '../formats/units';
-import type { Profile } from '../pprof/schema';
-import { totalsFromComments } from '../pprof/totals';
 import { PROCESSES, type RunRequest } from '../profiler/run-request';
 import { StatusLine } from './progress';
-import { keyValue, parse, readProfile, runCommand, UsageError } from './usage';
+import { type Ending, RUN_FILES, type Run, summarise } from './run-summary';
+import { keyValue, parse, runCommand, UsageError } from './usage';
 
 const HELP = `Usage: strobe run [options] <script.js> [args…]
        strobe run [options] -- <command…>
@@ -84,14 +78,10 @@ function numberOption(name: string, text: string, least: number, most: number): 
   return value;
 }
 
-interface Run {
+interface Plan extends Run {
   command: string;
   args: string[];
   env: NodeJS.ProcessEnv;
-  dir: string;
-  hz: number;
-  top: number;
-  followsChildren: boolean;
 }
 
 const REGISTER = resolve(__dirname, '..', 'register.js');
@@ -101,14 +91,15 @@ function quoted(path: string): string {
   return /[\s"\\]/.test(path) ? `"${path.replace(/["\\]/g, '\\$&')}"` : path;
 }
 
-function plan(argv: string[]): Run | 'help' {
+function plan(argv: string[]): Plan | 'help' {
   const { ours, program, isCommand } = split(argv);
   const { values } = parse({ args: ours, options: OPTIONS, strict: true, allowPositionals: false });
   if (values.help) return 'help';
   const hz = numberOption('--hz', values.hz, 1, 1000);
   const top = numberOption('--top', values.top, 1, 1000);
   const modes = [...new Set(values.mode.split(',').map((mode) => mode.trim()))];
-  for (const mode of modes) if (mode !== 'cpu' && mode !== 'wall') throw new UsageError(`--mode must be cpu, wall or cpu,wall; got '${values.mode}'`);
+  for (const mode of modes)
+    if (mode !== 'cpu' && mode !== 'wall') throw new UsageError(`--mode must be cpu, wall or cpu,wall; got '${values.mode}'`);
   const budget = values.budget === undefined ? undefined : numberOption('--budget', values.budget, 0.05, 50);
   const exitTimeout = values['exit-timeout'] === undefined ? undefined : numberOption('--exit-timeout', values['exit-timeout'], 0, 60);
   const window = values.window === undefined ? undefined : numberOption('--window', values.window, 1, 3600);
@@ -151,13 +142,8 @@ function plan(argv: string[]): Run | 'help' {
   return isCommand ? { command: first, args, ...common } : { command: process.execPath, args: [...preload, first, ...args], ...common };
 }
 
-interface Ending {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-}
-
 /** Runs the program to its end. A terminal's Ctrl-C reaches it without us; other signals to this process are passed on. */
-function runProgram(run: Run): Promise<Ending> {
+function runProgram(run: Plan): Promise<Ending> {
   return new Promise((done, failed) => {
     const child = spawn(run.command, run.args, { stdio: 'inherit', env: run.env });
     const passOn = (signal: NodeJS.Signals) => {
@@ -180,64 +166,6 @@ function runProgram(run: Run): Promise<Ending> {
   });
 }
 
-function costLine(profile: Profile): string {
-  const { totals } = totalsFromComments(profile.comments);
-  const part = (name: string) => totals[name] ?? 0;
-  const onThreads = part('handler_ns') + part('code_event_ns');
-  const besides = part('sampler_ns') + part('collector_ns') + part('encoder_ns');
-  const cpu = part('process_cpu_ns');
-  const share = (ns: number) => (cpu > 0 ? `${((100 * ns) / cpu).toFixed(2)} %` : 'none');
-  return (
-    `cost of profiling: ${share(onThreads + besides)} of the process's CPU: ${humanise(onThreads, 'nanoseconds')} on its threads ` +
-    `(${share(onThreads)}), ${humanise(besides, 'nanoseconds')} beside them`
-  );
-}
-
-/** How many Node processes the program started besides the profiled one; the list of them goes. */
-function takeOthers(run: Run): number {
-  const path = join(run.dir, PROCESSES);
-  try {
-    const ids = readFileSync(path, 'utf8').split('\n').filter(Boolean);
-    rmSync(path, { force: true });
-    return ids.length - 1;
-  } catch {
-    return 0; // No Node process, or a directory that is gone.
-  }
-}
-
-function othersLine(run: Run, others: number): string {
-  const processes = `${others} more Node process${others === 1 ? '' : 'es'}`;
-  return run.followsChildren
-    ? `${processes} profiled, each in a file of its own: ${relative(process.cwd(), run.dir) || '.'}/cpu-<time>-<pid>.pb.gz (strobe merge makes one)`
-    : `${processes} ran unprofiled; --follow-children profiles them, too`;
-}
-
-async function summarise(run: Run, ending: Ending, seconds: number): Promise<void> {
-  const say = (line: string) => process.stderr.write(`${line}\n`);
-  const others = takeOthers(run);
-  const path = join(run.dir, 'cpu.pb.gz');
-  const shown = (file: string) => relative(process.cwd(), join(run.dir, file)) || '.';
-  if (!existsSync(path)) {
-    say(
-      `strobe: no profile was written: the program ${ending.signal ? `was ended by ${ending.signal}` : `ended with code ${ending.code}`} ` +
-        (ending.signal
-          ? 'and had no chance to write it'
-          : 'before the profiler was started, or started no Node process; see the messages above'),
-    );
-    return;
-  }
-  const profile = await readProfile(path);
-  await writeFileAtomic(join(run.dir, 'report.txt'), reportText(buildReport(profile, { top: 100 }), shown('cpu.pb.gz')));
-  await writeFileAtomic(join(run.dir, 'stacks.txt'), collapsed(profile, { threads: true }));
-  say(`\nstrobe: ${seconds.toFixed(1)} s recorded at ${run.hz} Hz`);
-  process.stderr.write(reportText(buildReport(profile, { top: run.top }), shown('cpu.pb.gz')));
-  say(costLine(profile));
-  const files = ['cpu.pb.gz', 'report.txt', 'stacks.txt'].map(shown);
-  if (existsSync(join(run.dir, 'windows'))) files.push(`${shown('windows')}/ (${readdirSync(join(run.dir, 'windows')).length})`);
-  say(`files: ${files.join('  ')}`);
-  if (others > 0) say(othersLine(run, others));
-}
-
 export function runCommandLine(argv: string[]): Promise<number> {
   return runCommand('run', async () => {
     const run = plan(argv);
@@ -248,8 +176,7 @@ export function runCommandLine(argv: string[]): Promise<number> {
     try {
       mkdirSync(run.dir, { recursive: true });
       // What an earlier run left would be taken for this one's.
-      for (const old of ['cpu.pb.gz', 'report.txt', 'stacks.txt', 'windows', PROCESSES])
-        rmSync(join(run.dir, old), { recursive: true, force: true });
+      for (const old of [...RUN_FILES, PROCESSES]) rmSync(join(run.dir, old), { recursive: true, force: true });
     } catch (cause) {
       throw ioError('write to --out', run.dir, cause);
     }

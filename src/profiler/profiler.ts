@@ -144,7 +144,10 @@ class RunningProfiler implements Profiler {
     const left = new Set(this.#modes);
     left.delete(checked);
     if (left.size === 0) {
-      throw new StrobeError('ERR_INVALID_OPTION', `stopMode('${checked}'): it is the only profile that is recorded; end the profiler with stop()`);
+      throw new StrobeError(
+        'ERR_INVALID_OPTION',
+        `stopMode('${checked}'): it is the only profile that is recorded; end the profiler with stop()`,
+      );
     }
     this.#setModes(left);
   }
@@ -162,7 +165,10 @@ class RunningProfiler implements Profiler {
     if (this.#state !== 'running') throw notRunning('snapshot()');
     const checked = checkMode(mode);
     if (!this.#modes.has(checked) && !this.#ended.delete(checked)) {
-      throw new StrobeError('ERR_NOT_RUNNING', `snapshot('${checked}'): this profile is not recorded; begin it with startMode('${checked}')`);
+      throw new StrobeError(
+        'ERR_NOT_RUNNING',
+        `snapshot('${checked}'): this profile is not recorded; begin it with startMode('${checked}')`,
+      );
     }
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
