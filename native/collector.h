@@ -202,6 +202,7 @@ class Collector {
   uint64_t ended_bound_ = 0;
   size_t waiting_nodes_ = 0;  // in finished slices, under slices_mutex_
   int quiet_rounds_ = 0;
+  uint64_t drained_ = 0;  // samples of the last drain
   uint32_t slice_number_ = 0;
   std::atomic<double> slice_start_unix_ms_{0};
   uint64_t builder_since_ns_ = 0;

@@ -251,7 +251,10 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
                             },
                             [] { lifecycle::EndByPendingSignal(); }},
                            options.exit_timeout_ms);
-  if (!sampler_.Start(options.frequency_hz, options.modes)) {
+  double hz = options.frequency_hz;
+  if (options.budget_share > 0) hz = clock::Budget::FirstHz(options.budget_share, hz);
+  if (hz != options.frequency_hz) collector_.SetFrequency(hz, stack::RateReason::kBudget);
+  if (!sampler_.Start(hz, options.modes)) {
     *error = "no further thread can be made (a limit on threads or memory)";
     return StartResult::kUnsupportedRuntime;
   }
@@ -264,8 +267,10 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
   }
   owner_tid_ = current->tid;
   running_ = true;
+
   budget_share_ = options.budget_share;
   budget_begun_ = false;
+  started_ns_ = capture::MonotonicNowNs();
   next_budget_step_ns_ = 0;
   const uint64_t done = capture::MonotonicNowNs();
   *timings = {symbols_done - start, (joined - symbols_done) + (done - enumerated), enumerated - joined, done - start};

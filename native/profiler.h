@@ -169,6 +169,7 @@ class Profiler {
   clock::Budget budget_;
   double budget_share_ = 0;
   bool budget_begun_ = false;
+  uint64_t started_ns_ = 0;
   uint64_t next_budget_step_ns_ = 0;
   uint64_t next_key_ = 1;
   // Names that came before their thread: Node's thread id -> name.

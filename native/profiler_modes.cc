@@ -8,6 +8,12 @@
 
 namespace strobe {
 
+namespace {
+
+constexpr uint64_t kStartTakesNs = 2'000'000'000;
+
+}  // namespace
+
 // Wall time begins for a thread: whoever arms it or switches the mode on, under the registry's lock.
 void Profiler::BeginWall(capture::ThreadState* state) {
   const uint64_t now = capture::MonotonicNowNs();
@@ -34,6 +40,11 @@ void Profiler::SetFrequency(double hz) {
   asked_hz_ = hz;
   budget_.Ask(hz);
   collector_.SetFrequency(hz, stack::RateReason::kAsked);
+  // Under a budget a higher rate is climbed to, as far as it holds.
+  if (budget_share_ > 0 && sampler_.frequency_hz() < hz) {
+    collector_.SetFrequency(sampler_.frequency_hz(), stack::RateReason::kBudget);
+    return;
+  }
   sampler_.SetFrequency(hz);
 }
 
@@ -75,7 +86,9 @@ void Profiler::StepBudget(uint64_t now_ns) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!running_) return;
   if (!budget_begun_) {
-    // What the start itself took is not what sampling costs.
+    // What the start took (the encoder's isolate most of all, its self-test, V8's list of code) is paid once: counted here it would starve
+    // the first half minute of samples.
+    if (now_ns < started_ns_ + kStartTakesNs) return;
     budget_.Begin(budget_share_, asked_hz_, totals);
     budget_begun_ = true;
     return;

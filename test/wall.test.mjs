@@ -55,9 +55,8 @@ async function sharesHold(title, seconds, cycleMs, workers, shares, options) {
     const { truth, wall, cpu } = await waits(seconds * 2 ** attempt, cycleMs, workers, shares, options);
     const threads = byThread(wall);
     const errors = truth.flatMap(({ thread, all, ...took }) => {
-      const name = thread === 0 ? 'main' : [...threads.keys()].find((key) => key !== 'main' && key.startsWith(`waits ${thread - 1}`));
-      const seen = threads.get(name);
-      assert.ok(seen, `no samples of ${name}: ${[...threads.keys()]}`);
+      const seen = threads.get([...threads.keys()].find((key) => key.endsWith(thread)));
+      assert.ok(seen, `no samples of ${thread}: ${[...threads.keys()]}`);
       // What stands in no part is the thread's start and end and the steps between: it belongs to none of the three.
       const inParts = PARTS.reduce((sum, part) => sum + (seen[part] ?? 0), 0);
       return PARTS.map((part) => (100 * (seen[part] ?? 0)) / inParts - (100 * took[part]) / PARTS.reduce((sum, one) => sum + took[one], 0));
@@ -81,7 +80,8 @@ test('at 1 kHz, with CPU beside it', async () => {
   // The CPU profile knows no waiting.
   const main = byThread(cpu).get('main');
   assert.ok(main.partBusy > 0.8 * main.all, `${JSON.stringify(main)} of CPU, ${JSON.stringify(truth)}`);
-  assert.ok((main.partBlocked ?? 0) < 0.02 * main.all, 'blocked uses no CPU');
+  // Going to sleep and waking up takes some, and the signal that finds it asleep.
+  assert.ok((main.partBlocked ?? 0) < 0.05 * main.all, `blocked uses hardly any CPU: ${JSON.stringify(main)}`);
 });
 
 /** A program that starts the profiler by itself and prints what `measure` returns. */

@@ -9,13 +9,17 @@ namespace {
 
 constexpr uint64_t kStepNs = 1'000'000'000;
 constexpr double kSampleMemoryNs = 4e9;
-constexpr double kRestMemoryNs = 20e9;
+constexpr double kRestMemoryNs = 60e9;
+// What is not known yet of the rest counts as nothing over so many steps: one encoding in the first seconds is no rate.
+constexpr double kRestPriorSteps = 20;
 constexpr double kLeastCores = 0.1;
 constexpr double kHysteresis = 0.1;
 constexpr double kMostDown = 8;
 constexpr double kMostUp = 1.5;
 constexpr double kLeastForSamples = 0.2;
 constexpr double kLowestHz = 1;
+// CPU of ours a sample, before any was measured: on the high side.
+constexpr double kLikelySampleSeconds = 100e-6;
 
 }  // namespace
 
@@ -24,6 +28,10 @@ void Budget::Begin(double share, double asked_hz, const Totals& totals) {
   share_ = share;
   asked_hz_ = asked_hz;
   last_ = totals;
+}
+
+double Budget::FirstHz(double share, double asked_hz) {
+  return std::clamp(share / kLikelySampleSeconds, std::min(kLowestHz, asked_hz), asked_hz);
 }
 
 double Budget::Step(const Totals& totals, double hz) {
@@ -36,6 +44,7 @@ double Budget::Step(const Totals& totals, double hz) {
   const double keep_rest = std::exp(-elapsed / kRestMemoryNs);
   sample_cost_ = sample_cost_ * keep_sample + grown(totals.sampling_ns, last_.sampling_ns) / hz;
   sample_base_ = sample_base_ * keep_sample + base;
+  if (rest_base_ == 0) rest_base_ = base * kRestPriorSteps;
   rest_cost_ = rest_cost_ * keep_rest + grown(totals.rest_ns, last_.rest_ns);
   rest_base_ = rest_base_ * keep_rest + base;
   last_ = totals;

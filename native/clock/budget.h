@@ -26,6 +26,8 @@ class Budget {
 
   // `share`: 0.01 is 1 %; 0: no budget.
   void Begin(double share, double asked_hz, const Totals& totals);
+  // The rate to begin with.
+  static double FirstHz(double share, double asked_hz);
   bool on() const { return share_ > 0; }
   // The user asked for another rate.
   void Ask(double asked_hz) { asked_hz_ = asked_hz; }

@@ -33,8 +33,8 @@ bool ReadTimeSlices(ClockedThread* thread, uint64_t* slices);
 // a filter).
 int SendSample(const ClockedThread& thread, uint64_t token);
 
-// What the kernel takes to deliver a sample signal and to return from it, nanoseconds of CPU: measured on the calling thread, by signals that
-// the handler ignores. About 0.1 ms. 0 when the thread blocks the signal.
+// What the kernel takes to deliver a sample signal and to return from it, nanoseconds of CPU: measured on the calling thread, by signals
+// that the handler ignores. About 0.1 ms. 0 when the thread blocks the signal.
 uint64_t MeasureSignalNs();
 
 // The sampler thread's own seat: prepares its signal mask and timer slack.

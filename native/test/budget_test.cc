@@ -131,6 +131,13 @@ TEST(budget_takes_noise_and_totals_that_run_backwards) {
   CHECK(hz > 40 && hz < 160);
 }
 
+TEST(budget_begins_on_the_safe_side) {
+  CHECK_EQ(Budget::FirstHz(0.005, 1000), 50);
+  CHECK_EQ(Budget::FirstHz(0.5, 1000), 1000);
+  CHECK_EQ(Budget::FirstHz(0.00001, 1000), 1);
+  CHECK_EQ(Budget::FirstHz(0.00001, 1), 1);
+}
+
 TEST(budget_is_not_asked_more_than_once_a_second) {
   Budget budget;
   budget.Begin(0.001, 1000, {});

@@ -4,9 +4,9 @@
 //
 // node waits.cjs SECONDS CYCLE_MS WORKERS BUSY BLOCKED IDLE      (shares, percent)
 
-const { Worker, isMainThread, parentPort, workerData, threadId } = require('node:worker_threads');
+const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 
-const [seconds, cycleMs, workers, ...shares] = (isMainThread ? process.argv.slice(2) : workerData).map(Number);
+const [seconds, cycleMs, workers, ...shares] = (isMainThread ? process.argv.slice(2) : workerData.args).map(Number);
 const cell = new Int32Array(new SharedArrayBuffer(4));
 
 function partBusy(ms) {
@@ -43,7 +43,7 @@ function wake(before) {
 }
 
 function done(end) {
-  const result = { thread: threadId, ...took, all: end - start };
+  const result = { thread: isMainThread ? 'main' : workerData.name, ...took, all: end - start };
   if (isMainThread) report(result);
   else parentPort.postMessage(result);
 }
@@ -55,6 +55,7 @@ function report(result) {
 }
 
 if (isMainThread) {
-  for (let i = 0; i < workers; i++) new Worker(__filename, { workerData: process.argv.slice(2), name: `waits ${i}` }).on('message', report);
+  for (let i = 0; i < workers; i++)
+    new Worker(__filename, { workerData: { args: process.argv.slice(2), name: `waits ${i}` }, name: `waits ${i}` }).on('message', report);
 }
 cycle();
