@@ -272,10 +272,12 @@ bool Collector::DrainThread(SampledThread* thread) {
     AddUnsampled(thread, 0, unsampled_ns);
     worked = true;
   }
-  const uint64_t wall_unsampled_ns = state->wall_unsampled_ns_since_taken.exchange(0, std::memory_order_relaxed);
+  const uint64_t wall_unsampled_ns = state->wall_unsampled_ns_since_taken.exchange(0, std::memory_order_acquire);
   if (wall_unsampled_ns != 0) {
     // Switched off: what it slept until then, and the rest, which no sample saw.
-    AddIdle(thread, state->wall_ended_idle_ns.load(std::memory_order_acquire), state->idle_ticks.load(std::memory_order_relaxed));
+    if (state->wall_ended_run.load() == thread->wall.run) {
+      AddIdle(thread, state->wall_ended_idle_ns.load(), state->idle_ticks.load(std::memory_order_relaxed));
+    }
     AddUnsampled(thread, kWallMode, wall_unsampled_ns);
     worked = true;
   }

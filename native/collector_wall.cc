@@ -9,10 +9,9 @@ namespace strobe {
 void Collector::AddWall(SampledThread* thread, const capture::SampleRecord& record, const std::vector<stack::Frame>& frames,
                         stack::GcKind gc) {
   WallLedger& wall = thread->wall;
-  capture::ThreadState* state = thread->state;
   if (record.wall_run != wall.run) {
     // Switched off and on again since the last sample: what it slept before it was switched off is still to be added.
-    AddIdle(thread, state->wall_ended_idle_ns.load(std::memory_order_acquire), wall.ticks_done);
+    AddIdle(thread, record.wall_before_idle_ns, wall.ticks_done);
     wall.run = record.wall_run;
     wall.done_ns = record.wall_from_ns;
     wall.ticks_done = record.idle_ticks;

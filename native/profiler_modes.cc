@@ -19,6 +19,7 @@ void Profiler::BeginWall(capture::ThreadState* state) {
   const uint64_t now = capture::MonotonicNowNs();
   state->last_wall_ns.store(now);
   state->stood_at_syscall.store(false);
+  state->wall_before_idle_ns.store(state->wall_ended_idle_ns.load());
   state->wall_runs.fetch_add(1);
   state->wall_began_ns.store(now, std::memory_order_release);
 }
@@ -31,6 +32,7 @@ void Profiler::EndWall(capture::ThreadState* state) {
   const uint64_t idle_until = state->idle_until_ns.load();
   const uint64_t seen = std::max(state->last_wall_ns.load(), idle_until);
   state->wall_ended_idle_ns.store(idle_until);
+  state->wall_ended_run.store(state->wall_runs.load());
   // At least a nanosecond: the collector takes it as the sign to close the account.
   state->wall_unsampled_ns_since_taken.fetch_add(now > seen ? now - seen : 1, std::memory_order_release);
 }

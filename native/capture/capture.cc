@@ -250,6 +250,7 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, const Want
       record->wall_from_ns = 0;
       record->idle_ticks = 0;
       record->wall_run = 0;
+      record->wall_before_idle_ns = 0;
       if (wanted.wall) {
         flags |= kWall;
         if (state->wall_lost) flags |= kWallLoss;
@@ -257,6 +258,7 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, const Want
         record->wall_from_ns = WallFrom(*state);
         record->idle_ticks = state->idle_ticks.load(std::memory_order_relaxed);
         record->wall_run = state->wall_runs.load(std::memory_order_relaxed);
+        record->wall_before_idle_ns = state->wall_before_idle_ns.load(std::memory_order_relaxed);
         state->last_wall_ns.store(record->time_ns, std::memory_order_relaxed);
         state->stood_at_syscall.store(registers.at_syscall != AtSyscall::kNo, std::memory_order_relaxed);
         Add(&state->wall_samples, 1);

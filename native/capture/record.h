@@ -49,6 +49,8 @@ struct SampleRecord {
   // kWall: the sample stands for the time from here to time_ns. What lies between the thread's last wall sample and here it spent asleep in
   // that one's stack (wall_watch.h).
   uint64_t wall_from_ns;
+  // kWall: up to when the thread was seen asleep when wall time was last switched off before `wall_run`.
+  uint64_t wall_before_idle_ns;
   uint64_t idle_ticks;  // kWall: ticks at which the thread was found asleep, since it was armed
   uint64_t rest_ns;     // CPU charged to the label: since the last charge, measured sections taken off; 0 inside one
   uint64_t pc;

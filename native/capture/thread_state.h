@@ -53,8 +53,12 @@ struct ThreadState {
   // The thread was seen at this moment as the last wall sample left it: asleep, without any CPU in between.
   std::atomic<uint64_t> idle_until_ns{0};
   std::atomic<uint64_t> idle_ticks{0};
-  std::atomic<uint64_t> wall_ended_idle_ns{0};  // idle_until_ns when wall time was last switched off; who switches it off writes
-  bool wall_lost = false;                       // own thread only
+  // idle_until_ns when wall time was last switched off, and in which run that was; who switches it off writes. As it was when the run that
+  // is on began: the collector may see all of a run, and its end, at once.
+  std::atomic<uint64_t> wall_ended_idle_ns{0};
+  std::atomic<uint32_t> wall_ended_run{0};
+  std::atomic<uint64_t> wall_before_idle_ns{0};
+  bool wall_lost = false;  // own thread only
 
   // --- labels; see label_source.h ---
   // Own thread writes: its JavaScript side. Cleared before the source is freed.

@@ -55,6 +55,7 @@ struct World {
   void Begin() {
     began = capture::MonotonicNowNs();
     state.last_wall_ns.store(began);
+    state.wall_before_idle_ns.store(state.wall_ended_idle_ns.load());
     state.wall_runs.fetch_add(1);
     state.wall_began_ns.store(began);
   }
@@ -209,6 +210,7 @@ TEST(wall_switched_off_and_on_again_counts_no_time_between) {
   // Off.
   world.state.wall_began_ns.store(0);
   world.state.wall_ended_idle_ns.store(idle);
+  world.state.wall_ended_run.store(world.state.wall_runs.load());
   world.state.wall_unsampled_ns_since_taken.store(5);
   CHECK(world.Take({.cpu = false, .wall = true}) == CaptureResult::kKeptPending);  // a signal that was on its way
   const uint64_t first_run = idle - world.began + 5;
@@ -220,6 +222,29 @@ TEST(wall_switched_off_and_on_again_counts_no_time_between) {
   auto rows = world.Cut();
   CHECK_EQ(Sum(rows), static_cast<double>(first_run + second_run));
   CHECK_EQ(rows["(unsampled)"], 5.0);
+}
+
+// The collector sleeps: two whole runs, the second one's end among them, reach it in one drain.
+TEST(wall_runs_that_are_seen_at_once_are_kept_apart) {
+  World world;
+  const auto end = [&] {
+    world.state.wall_began_ns.store(0);
+    const uint64_t idle = world.state.idle_until_ns.load();
+    world.state.wall_ended_idle_ns.store(idle);
+    world.state.wall_ended_run.store(world.state.wall_runs.load());
+    world.state.wall_unsampled_ns_since_taken.fetch_add(1);
+    return idle;
+  };
+  uint64_t sum = 0;
+  for (int run = 0; run < 3; run++) {
+    if (run != 0) world.Begin();
+    world.Take({.cpu = false, .wall = true});
+    Burn(50'000);
+    world.Idle(1);
+    sum += end() - world.began + 1;
+    Burn(100'000);
+  }
+  CHECK_EQ(Sum(world.Cut()), static_cast<double>(sum));
 }
 
 TEST(wall_times_are_those_of_the_samples) {
