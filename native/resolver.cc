@@ -206,7 +206,15 @@ bool Resolver::ResolveLeaf(ThreadCode* code, const capture::SampleRecord& record
   uint64_t start = 0;
   const Entry* entry = Find(code, record.pc, &start);
   // No pc lies in bytecode: the entry is dead, and something native lives there now.
-  if (entry == nullptr || entry->bytecode) return false;
+  if (entry == nullptr || entry->bytecode) {
+    // Code that V8 never announced (what on-stack replacement compiled before the profiler came belongs to no function that V8's listing
+    // meets) is a frame that nobody knows. Left out, its time would be its caller's.
+    if (entry == nullptr && record.pc - code->builtins.code_start < code->builtins.code_length) {
+      counts->unresolved++;
+      frames_.push_back({VmFunction("(unresolved)")});
+    }
+    return false;
+  }
   if (entry->function->role() == v8::FrameRole::kHandler) {
     const bool given = ResolveInterpreted(code, record.leaf, first_frame);
     // V8's answer for the handler's caller begins in the trampoline: that frame is this one.

@@ -21,6 +21,15 @@ export const UBSAN_OPTIONS = 'halt_on_error=1:print_stacktrace=1';
 /** CMake definitions: a finding of either sanitizer ends the process. */
 export const SANITIZED = { STROBE_SANITIZE: 'address', CMAKE_CXX_FLAGS: '-fsanitize=undefined -fno-sanitize-recover=undefined' };
 
+/** What a program needs around it that loads an addon built with ASan; undefined when gcc's libasan is missing. */
+export function asanEnv(binary) {
+  const asan = gccLibrary('libasan.so');
+  if (!asan) return undefined;
+  // libasan must come first, and libstdc++ right after it: its exception functions are looked up when libasan starts.
+  const preload = [asan, gccLibrary('libstdc++.so.6') ?? gccLibrary('libstdc++.so')].filter(Boolean).join(' ');
+  return { LD_PRELOAD: preload, ASAN_OPTIONS, UBSAN_OPTIONS, STROBE_BINARY: binary };
+}
+
 /** The path of one of gcc's libraries, or undefined: gcc prints the bare name for a library that it does not have. */
 function gccLibrary(name) {
   const path = run('g++', [`-print-file-name=${name}`]).log.trim();
@@ -73,10 +82,7 @@ async function main() {
       return results.end();
     }
   }
-  // libasan must come first, and libstdc++ right after it: its exception functions are looked up when libasan starts.
-  const preload = [asan, gccLibrary('libstdc++.so.6') ?? gccLibrary('libstdc++.so')].filter(Boolean).join(' ');
-  const env = { LD_PRELOAD: preload, ASAN_OPTIONS, UBSAN_OPTIONS, STROBE_BINARY: addon.binary };
-  const flags = Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+  const flags = Object.entries(asanEnv(addon.binary)).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
   const suite = await runSuite(['--no-cpp', ...flags, ...parts]);
   if (suite.counts) for (const kind of ['passed', 'failed', 'skipped']) results.counts[kind] += suite.counts[kind];
   if (suite.status !== 0 && !(suite.counts?.failed > 0))

@@ -124,6 +124,15 @@ Registers FromContext(const ucontext_t* context) {
   return registers;
 }
 
+// At a handler's first instruction: its return address is libc's restorer, as ours is, its third argument the context above it.
+const ucontext_t* HandlerEntered(const ucontext_t* context, uint64_t restorer) {
+  const greg_t* g = context->uc_mcontext.gregs;
+  const auto sp = static_cast<uint64_t>(g[REG_RSP]);
+  const auto argument = static_cast<uint64_t>(g[REG_RDX]);
+  if (argument != sp + sizeof(uint64_t) || StackWord(sp) != restorer) return nullptr;
+  return reinterpret_cast<const ucontext_t*>(argument);
+}
+
 #elif defined(__aarch64__)
 
 void FindProtectionKeys() {}
@@ -174,9 +183,29 @@ Registers FromContext(const ucontext_t* context) {
   return registers;
 }
 
+const ucontext_t* HandlerEntered(const ucontext_t* context, uint64_t restorer) {
+  const auto& m = context->uc_mcontext;
+  const uint64_t argument = m.regs[2];
+  if (m.regs[30] != restorer || argument < m.sp || argument - m.sp >= sizeof(siginfo_t) + sizeof(uint64_t[2])) return nullptr;
+  return reinterpret_cast<const ucontext_t*>(argument);
+}
+
 #else
 #error "strobe's Linux engine knows x86_64 and aarch64"
 #endif
+
+// Where the program itself was interrupted. Signals that waited for a thread without a core are delivered together: the kernel puts one
+// handler's frame on the stack after the other's and starts the last, ours when the other is SIGPROF (V8's own profiler, a third of the
+// samples beside it on a busy machine). The other handler has not run yet: what it is about to see is what we want.
+const ucontext_t* Interrupted(const ucontext_t* context, uint64_t restorer) {
+  constexpr int kMostPending = 8;
+  for (int i = 0; i < kMostPending; i++) {
+    const ucontext_t* below = HandlerEntered(context, restorer);
+    if (below == nullptr) break;
+    context = below;
+  }
+  return context;
+}
 
 void OnSignal(int /*signal*/, siginfo_t* info, void* context) {
   const int saved_errno = errno;
@@ -185,7 +214,8 @@ void OnSignal(int /*signal*/, siginfo_t* info, void* context) {
     Wanted wanted;
     ThreadState* state = FromToken(reinterpret_cast<uint64_t>(info->si_value.sival_ptr), &wanted);
     if (state != nullptr && state->tid.load(std::memory_order_acquire) == static_cast<int32_t>(syscall(SYS_gettid))) {
-      Capture(state, FromContext(static_cast<const ucontext_t*>(context)), wanted);
+      const auto restorer = reinterpret_cast<uint64_t>(__builtin_return_address(0));
+      Capture(state, FromContext(Interrupted(static_cast<const ucontext_t*>(context), restorer)), wanted);
     }
   }
   errno = saved_errno;

@@ -11,7 +11,7 @@ constexpr uint64_t kStepNs = 1'000'000'000;
 constexpr double kSampleMemoryNs = 4e9;
 constexpr double kRestMemoryNs = 60e9;
 // What is not known yet of the rest counts as nothing over so many steps: one encoding in the first seconds is no rate.
-constexpr double kRestPriorSteps = 20;
+constexpr double kRestPriorSteps = 5;
 constexpr double kLeastCores = 0.1;
 constexpr double kHysteresis = 0.1;
 constexpr double kMostDown = 8;

@@ -62,14 +62,14 @@ TEST(budget_is_held) {
 }
 
 TEST(budget_makes_way_for_what_does_not_go_with_the_rate) {
-  const Run run = Follow({.fixed_ns = 2'000'000}, 0.005, 1000, 30);
+  const Run run = Follow({.fixed_ns = 2'000'000}, 0.005, 1000, 60);
   CHECK_NEAR(run.share, 0.005, 0.0005);
   const Run encoding = Follow({.spike = [](int i) { return i % 15 == 14 ? 30e6 : 0.0; }}, 0.01, 1000, 60);
   CHECK_NEAR(encoding.share, 0.01, 0.004);
 }
 
 TEST(budget_leaves_a_slow_profile_when_code_events_take_it_all) {
-  const Run run = Follow({.fixed_ns = 50'000'000}, 0.005, 1000, 30);
+  const Run run = Follow({.fixed_ns = 50'000'000}, 0.005, 1000, 60);
   CHECK(run.hz > 10 && run.hz < 20);  // a fifth of 0.5 % at 60 us a sample
 }
 

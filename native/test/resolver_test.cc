@@ -223,6 +223,17 @@ TEST(resolver_unresolved_and_native) {
   CHECK_EQ(world.Resolve(truncated), "f (truncated)");
 }
 
+TEST(resolver_a_leaf_that_v8_never_announced_is_not_its_caller) {
+  ResolverWorld world;
+  world.code.builtins.code_start = 0x10000;
+  world.code.builtins.code_length = 0x10000;
+  world.AddBytecode(0x1000, "JS:~caller /a.js:1:1");
+  CHECK_EQ(world.Resolve({{0x1000}, 0x18000, VmState::kJs}), "(unresolved) caller");
+  CHECK_EQ(world.counts.unresolved, 1);
+  CHECK_EQ(world.Resolve({{0x1000}, 0x20000, VmState::kJs}), "caller");  // not V8's: native code that JavaScript called
+  CHECK_EQ(world.counts.unresolved, 0);
+}
+
 // --- source maps ---
 
 TEST(resolver_source_maps_of_functions) {
