@@ -28,6 +28,8 @@ const { decode } = require(join(dist, 'pprof/decode.js'));
 const { encodeGzip } = require(join(dist, 'pprof/encode.js'));
 const { emptyProfile } = require(join(dist, 'pprof/schema.js'));
 const { buildReport, reportJson } = require(join(dist, 'formats/report.js'));
+const { heaviestStacks } = require(join(dist, 'formats/stacks.js'));
+const { reportMarkdown } = require(join(dist, 'formats/markdown.js'));
 const { reportText } = require(join(dist, 'formats/report-text.js'));
 const { collapsed } = require(join(dist, 'formats/collapsed.js'));
 const { humanise } = require(join(dist, 'formats/units.js'));
@@ -233,6 +235,54 @@ numbers('collapsed stacks: root first, inlined frames, equal stacks once, no sep
   assert.is(collapsed({ ...profile(), samples: [] }), '');
 });
 
+/** A wall profile: 900 ms of idle on main, 100 ms of work, half of it in `f`. */
+function wallProfile() {
+  const idle = profile();
+  idle.sampleTypes = [idle.sampleTypes[0], { type: 'wall', unit: 'nanoseconds' }];
+  idle.periodType = { type: 'wall', unit: 'nanoseconds' };
+  idle.functions.push({ name: '(idle)', systemName: '', filename: '', startLine: 0, startColumn: 0 });
+  idle.locations.push({ mapping: -1, address: 0n, lines: [{ function: idle.functions.length - 1, line: 0, column: 0 }], isFolded: false });
+  const [work] = idle.samples;
+  idle.samples = [
+    { ...work, values: [10, 100 * MS] },
+    { locations: [idle.locations.length - 1], values: [90, 900 * MS], labels: work.labels },
+  ];
+  return idle;
+}
+
+numbers('idle stands apart in a wall profile, and only there', () => {
+  const wall = wallProfile();
+  const report = buildReport(wall, { by: 'agent' });
+  assert.equal([report.total, report.idle, report.samples], [1000 * MS, 900 * MS, 100]);
+  assert.equal([report.functions[0].name, report.functions[0].selfPercent], ['fib', 100]);
+  assert.not.ok(report.functions.some(({ name }) => name === '(idle)'));
+  assert.equal([report.threads[0].value, report.groups.rows[0].percent], [100 * MS, 100]);
+  const text = reportText(report, 'x');
+  assert.match(text, /wall: 100 ms in 2 s, 100 samples/);
+  assert.match(text, /idle: 900 ms \(90\.0%\) beside it; shares below are of the rest/);
+  const cpu = buildReport({ ...wall, sampleTypes: profile().sampleTypes, periodType: profile().periodType });
+  assert.equal([cpu.idle, cpu.functions[0].name], [0, '(idle)'], "the loop's own CPU is CPU");
+  const nothing = buildReport({ ...wall, samples: [wall.samples[1]] });
+  assert.match(reportText(nothing, 'x'), /nothing but idle/);
+});
+
+numbers('Markdown: compact, stacks outermost first, names in code', () => {
+  const report = buildReport(profile(), { by: 'agent', top: 2 });
+  const stacks = heaviestStacks(profile(), 1, 2, () => false);
+  assert.equal(stacks, [
+    { value: 600 * MS, frames: ['main', 'fib', 'fib', 'fib'] },
+    { value: 250 * MS, frames: ['(anonymous)', 'parse'] },
+  ]);
+  const text = reportMarkdown(report, 'cpu.pb.gz', stacks);
+  assert.match(text, /^### `cpu\.pb\.gz`\n\n\*\*`cpu`: 1 s\*\* in 2 s · 100 samples · \*\*3 lost\*\*\n/);
+  assert.match(text, /\n\| 700 ms \| 70\.0% \| 700 ms \| 70\.0% \| `fib` \| `\/app\/fib\.js:10 \(12\)` \|\n/);
+  assert.match(text, /4 more functions\./);
+  assert.match(text, /- 60\.0% `main` → `fib` → `fib` → `fib`\n/);
+  assert.match(text, /\| 600 ms \| 60\.0% \| `research` \| `fib` \|/);
+  const deep = { value: 1, frames: Array.from({ length: 30 }, (_, i) => `f${i}`) };
+  assert.match(reportMarkdown(report, 'x', [deep]), /`f3` → … 18 more … → `f22`/);
+});
+
 numbers.run();
 
 const commands = suite('commands');
@@ -289,6 +339,7 @@ commands('a wrong command line: exit 2, the option and the way out on stderr, no
     [['report', file, '--top', '1e3'], /--top must be/],
     [['report', file, '--label', 'agent'], /--label must be KEY=VALUE/],
     [['report', file, '--json', '--collapsed'], /exclude each other/],
+    [['report', file, '--json', '--markdown'], /--json and --markdown exclude each other/],
     [['report', file, '--json=yes'], /--json/],
     [['report', file, '--threads'], /--collapsed/],
     [['report', file, '--collapsed', '--top', '5'], /--top/],

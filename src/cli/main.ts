@@ -9,7 +9,10 @@ Usage
   strobe run [options] <script.js> [args…]     profile a program from start to end
   strobe run [options] -- <command…>           the same for any command that starts Node
   strobe report <profile.pb.gz> [options]      top functions, threads, labels
+  strobe diff <before> <after> [options]       what grew and what shrank
   strobe merge <files…> -o FILE                one profile from several
+  strobe convert <profile> -o FILE             to and from speedscope, Firefox, .cpuprofile, collapsed
+  strobe doctor                                what works here, and what to do about the rest
 
   strobe <command> --help                      options and examples of a command
   strobe --version
@@ -28,6 +31,12 @@ async function main(argv: string[]): Promise<number> {
       return (await import('./report.js')).reportCommand(rest);
     case 'merge':
       return (await import('./merge.js')).mergeCommand(rest);
+    case 'diff':
+      return (await import('./diff.js')).diffCommand(rest);
+    case 'convert':
+      return (await import('./convert.js')).convertCommand(rest);
+    case 'doctor':
+      return (await import('./doctor.js')).doctorCommand(rest);
     case '--version':
     case '-v':
       process.stdout.write(`${packageVersion}\n`);
@@ -39,7 +48,9 @@ async function main(argv: string[]): Promise<number> {
       return 0;
     default:
       process.stderr.write(
-        command === undefined ? HELP : `strobe: unknown command '${command}'; commands: run, report, merge (strobe --help)\n`,
+        command === undefined
+          ? HELP
+          : `strobe: unknown command '${command}'; commands: run, report, diff, merge, convert, doctor (strobe --help)\n`,
       );
       return 2;
   }

@@ -5,7 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { StrobeError } from '../errors';
 import { ioError } from '../export/io-error';
-import { decode } from '../pprof/decode';
+import { readAnyProfile } from '../formats/convert/read';
+import { labelKeys } from '../formats/labels';
 import type { Profile } from '../pprof/schema';
 
 /** The command line is wrong; the message names the option and the way out. */
@@ -64,7 +65,10 @@ export function keyValue(option: string, text: string): { key: string; value: st
   return { key: text.slice(0, at), value: text.slice(at + 1) };
 }
 
-/** @throws StrobeError ERR_IO, ERR_PROFILE_INVALID; both name the file */
+/**
+ * A pprof file, or what other tools write: .cpuprofile, speedscope's and Firefox's JSON.
+ * @throws StrobeError ERR_IO, ERR_PROFILE_INVALID; both name the file
+ */
 export async function readProfile(path: string): Promise<Profile> {
   let bytes: Uint8Array;
   try {
@@ -72,7 +76,28 @@ export async function readProfile(path: string): Promise<Profile> {
   } catch (cause) {
     throw ioError('read', path, cause);
   }
-  return decode(bytes, path);
+  return readAnyProfile(bytes, path).profile;
+}
+
+/**
+ * The index of the sample type that --type names.
+ * @throws UsageError with the profile's types
+ */
+export function sampleTypeIndex({ sampleTypes }: Profile, wanted: string): number {
+  const index = sampleTypes.findIndex(({ type }) => type === wanted);
+  if (index < 0)
+    throw new UsageError(`--type must be one of ${sampleTypes.map(({ type }) => type).join(', ')} for this profile, not '${wanted}'`);
+  return index;
+}
+
+/** A misspelt label gives an empty result, which must not look like "no CPU was used": says which labels there are. */
+export function warnOfUnknownLabels(command: string, profiles: Profile[], wanted: string[]): void {
+  const known = [...new Set(profiles.flatMap(labelKeys))].sort();
+  for (const key of wanted) {
+    if (known.includes(key)) continue;
+    const there = known.length > 0 ? `its labels are: ${known.join(', ')}` : 'its samples have no labels';
+    process.stderr.write(`strobe ${command}: no sample of the profile has the label '${key}'; ${there}\n`);
+  }
 }
 
 /** Writes to stdout and waits for it. A reader that closes early (`| head`) ends the output, and that is no error. */
@@ -87,10 +112,15 @@ export async function writeOut(parts: Iterable<string>): Promise<void> {
   if (pending !== '') await writeChunk(pending);
 }
 
+/** The same for pieces of which some are bytes. */
+export async function writeOutBytes(parts: Iterable<string | Uint8Array>): Promise<void> {
+  for (const part of parts) if (part.length > 0 && !(await writeChunk(part))) return;
+}
+
 let guarded = false;
 
 /** False when nobody reads any more. */
-function writeChunk(text: string): Promise<boolean> {
+function writeChunk(text: string | Uint8Array): Promise<boolean> {
   // The error comes to the callback and, unhandled, as an event that would end the process.
   if (!guarded) process.stdout.on('error', () => undefined);
   guarded = true;

@@ -16,6 +16,11 @@ export function hasLabels({ labels }: Sample, filters: LabelFilter[]): boolean {
   );
 }
 
+/** The profile with the samples that pass; itself without filters. */
+export function withLabels(profile: Profile, filters: LabelFilter[]): Profile {
+  return filters.length === 0 ? profile : { ...profile, samples: profile.samples.filter((sample) => hasLabels(sample, filters)) };
+}
+
 /** The label's value as text (the first, when there are several); null without such a label. */
 export function labelText(labels: Label[], key: string): string | null {
   const label = labels.find((label) => label.key === key);

@@ -1,5 +1,6 @@
 // A report for people: aligned columns, at most 100 wide, names cut where they say least (a path at its beginning). No colour: it goes to files too.
 
+import { plainFile } from './kind';
 import type { FunctionRow, Report } from './report';
 import { fitEnd, fitStart, grouped, humanise, percent, printable } from './units';
 
@@ -24,14 +25,16 @@ export function reportText(report: Report, title: string): string {
 function heading(report: Report, title: string): string[] {
   const { type, unit } = report.sampleType;
   const { timeUnixMs, durationNanos, samples, engine } = report;
-  const facts = [`${type}: ${humanise(report.total, unit)}`];
+  const facts = [`${type}: ${humanise(report.total - report.idle, unit)}`];
   if (durationNanos > 0) {
     facts.push(`in ${humanise(durationNanos, 'nanoseconds')}`);
-    if (unit === 'nanoseconds') facts.push(`(${percent(report.total, durationNanos)} of one core)`);
+    if (unit === 'nanoseconds' && type !== 'wall') facts.push(`(${percent(report.total, durationNanos)} of one core)`);
   }
   const lines = [fitEnd(printable(title), WIDTH), facts.join(' ') + (samples === null ? '' : `, ${grouped(samples)} samples`)];
   // Date takes no more than 8.64e15 ms.
   if (timeUnixMs > 0 && timeUnixMs < 8.64e15) lines[1] += `, from ${new Date(timeUnixMs).toISOString()}`;
+  if (report.idle > 0)
+    lines.push(`idle: ${humanise(report.idle, unit)} (${percent(report.idle, report.total)}) beside it; shares below are of the rest`);
   if (report.filters.length > 0) {
     const wanted = report.filters.map(({ key, value }) => `${key}=${value}`).join(', ');
     lines.push(printable(`only ${wanted}: ${percent(report.total, report.profileTotal)} of ${humanise(report.profileTotal, unit)}`));
@@ -44,20 +47,21 @@ function heading(report: Report, title: string): string[] {
 }
 
 function functionTable(report: Report): string[] {
-  if (report.functions.length === 0) return ['no samples'];
+  if (report.functions.length === 0) return [report.idle > 0 ? 'nothing but idle' : 'no samples'];
   const nameWidth = Math.min(NAME_WIDTH, longest(report.functions.map(({ name }) => name)));
   const fileWidth = FILE_WIDTH + NAME_WIDTH - nameWidth;
   const row = (self: string, selfPercent: string, total: string, totalPercent: string, name: string, file: string) =>
     `${self.padStart(VALUE_WIDTH)} ${selfPercent.padStart(PERCENT_WIDTH)}  ${total.padStart(VALUE_WIDTH)} ${totalPercent.padStart(PERCENT_WIDTH)}  ${fitStart(printable(name), nameWidth).padEnd(nameWidth)}  ${fitEnd(printable(file), fileWidth)}`.trimEnd();
   const { unit } = report.sampleType;
+  const busy = report.total - report.idle;
   const lines = [row('self', '', 'total', '', 'function', 'file:line (hottest line)')];
   for (const func of report.functions) {
     lines.push(
       row(
         humanise(func.self, unit),
-        percent(func.self, report.total),
+        percent(func.self, busy),
         humanise(func.total, unit),
-        percent(func.total, report.total),
+        percent(func.total, busy),
         func.name,
         place(func),
       ),
@@ -70,7 +74,7 @@ function functionTable(report: Report): string[] {
 
 /** `file:line`, the function's own line, and in brackets the line inside it with most self value. */
 function place({ file, line, hotLine }: FunctionRow): string {
-  const path = file.replace(/^file:\/\//, '');
+  const path = plainFile(file);
   if (path === '') return '';
   const own = line === 0 ? path : `${path}:${line}`;
   return hotLine === 0 || hotLine === line ? own : `${own} (${hotLine})`;
@@ -95,13 +99,13 @@ function groupTable(report: Report, { label, rows, rowsLeftOut }: NonNullable<Re
   return lines;
 }
 
-function valueTable(heading: string, rows: { name: string; value: number; note: string }[], { sampleType, total }: Report): string[] {
+function valueTable(heading: string, rows: { name: string; value: number; note: string }[], { sampleType, total, idle }: Report): string[] {
   const width = Math.min(GROUP_WIDTH, longest(rows.map(({ name }) => name)));
   return [
     `${'value'.padStart(VALUE_WIDTH)} ${''.padStart(PERCENT_WIDTH)}  ${printable(heading)}`,
     ...rows.map(({ name, value, note }) =>
       fitStart(
-        `${humanise(value, sampleType.unit).padStart(VALUE_WIDTH)} ${percent(value, total).padStart(PERCENT_WIDTH)}  ${fitStart(printable(name), width).padEnd(width)}  ${printable(note)}`.trimEnd(),
+        `${humanise(value, sampleType.unit).padStart(VALUE_WIDTH)} ${percent(value, total - idle).padStart(PERCENT_WIDTH)}  ${fitStart(printable(name), width).padEnd(width)}  ${printable(note)}`.trimEnd(),
         WIDTH,
       ),
     ),

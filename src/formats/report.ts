@@ -4,6 +4,7 @@
 //   { schema: 'strobe-report/1',
 //     sampleType: { type, unit },      all values below are in this unit
 //     total,                           of the samples that the filters let through
+//     idle,                            the part of it that ended in (idle): a thread that had nothing to do. Functions, threads and groups are without it
 //     profileTotal,                    of all samples
 //     samples,                         number of samples taken (the `samples/count` value), null when the profile does not say
 //     timeUnixMs, durationNanos,       0 when not known
@@ -15,10 +16,12 @@
 //                                      the samples without the label are the row with value null
 //     engine: { samples, lost, … } }   counts of the strobe engine, empty for foreign profiles
 //
-// `line` is the function's first line, `hotLine` the line inside it with most self value; 0 when not known. `id` is a thread id or null. Percents are of `total`.
+// `line` is the function's first line, `hotLine` the line inside it with most self value; 0 when not known. `id` is a thread id or null. Percents are of `total - idle`:
+// in a wall profile of a server nearly all is idle, and shares of the rest are what a reader wants. In a CPU profile the loop's own CPU under (idle) is CPU: `idle` is 0.
 
 import { type Profile, type Sample, shownSampleType, type ValueType } from '../pprof/schema';
 import { type Totals, totalsFromComments } from '../pprof/totals';
+import { countType } from './convert/write';
 import { groupText, hasLabels, type LabelFilter, labelText } from './labels';
 import { FunctionTally, largestKey, type Tallied } from './tally';
 
@@ -62,6 +65,7 @@ export interface GroupRow {
 export interface Report {
   sampleType: ValueType;
   total: number;
+  idle: number;
   profileTotal: number;
   samples: number | null;
   timeUnixMs: number;
@@ -80,12 +84,14 @@ const NANOS_PER_MS = 1_000_000n;
 
 export function buildReport(profile: Profile, options: ReportOptions = {}): Report {
   const type = options.sampleType ?? shownSampleType(profile);
-  const countType = profile.sampleTypes.findIndex(({ type, unit }) => type === 'samples' && unit === 'count');
+  const counts = countType(profile);
   const filters = options.labels ?? [];
   const tally = new FunctionTally(profile);
   const threads = new Map<string, ThreadRow>();
   const groups = new Map<string | null, { total: number; self: Map<Tallied, number> }>();
+  const isIdle = idleSamples(profile, type);
   let total = 0;
+  let idle = 0;
   let profileTotal = 0;
   let samples = 0;
 
@@ -94,7 +100,11 @@ export function buildReport(profile: Profile, options: ReportOptions = {}): Repo
     profileTotal += value;
     if (!hasLabels(sample, filters)) continue;
     total += value;
-    samples += sample.values[countType] ?? 0;
+    samples += sample.values[counts] ?? 0;
+    if (isIdle(sample)) {
+      idle += value;
+      continue;
+    }
     const leaf = tally.add(sample, value);
     addThread(threads, sample, value);
     if (options.by === undefined) continue;
@@ -105,7 +115,8 @@ export function buildReport(profile: Profile, options: ReportOptions = {}): Repo
     group.self.set(leaf, (group.self.get(leaf) ?? 0) + value);
   }
 
-  const share = (value: number) => (total === 0 ? 0 : (100 * value) / total);
+  const busy = total - idle;
+  const share = (value: number) => (busy === 0 ? 0 : (100 * value) / busy);
   const rows = functionRows(tally.functions, share);
   const top = options.top ?? DEFAULT_TOP;
   const groupRows = [...groups]
@@ -114,8 +125,9 @@ export function buildReport(profile: Profile, options: ReportOptions = {}): Repo
   return {
     sampleType: profile.sampleTypes[type] ?? { type: '', unit: '' },
     total,
+    idle,
     profileTotal,
-    samples: countType < 0 ? null : samples,
+    samples: counts < 0 ? null : samples,
     timeUnixMs: Number(profile.timeNanos / NANOS_PER_MS),
     durationNanos: profile.durationNanos,
     filters,
@@ -128,6 +140,17 @@ export function buildReport(profile: Profile, options: ReportOptions = {}): Repo
         : { label: options.by, rows: groupRows.slice(0, top), rowsLeftOut: Math.max(0, groupRows.length - top) },
     engine: totalsFromComments(profile.comments).totals,
   };
+}
+
+/** Tells samples whose leaf is the state (idle), in a sample type that measures wall time. */
+export function idleSamples(profile: Profile, type: number): (sample: Sample) => boolean {
+  const { type: name = '', unit = '' } = profile.sampleTypes[type] ?? {};
+  if (name !== 'wall' && !(unit === 'count' && profile.periodType.type === 'wall')) return () => false;
+  const isIdle = profile.locations.map(({ lines }) => {
+    const func = profile.functions[lines[0]?.function ?? -1];
+    return func?.name === '(idle)' && func.filename === '';
+  });
+  return ({ locations }) => isIdle[locations[0] ?? -1] === true;
 }
 
 /** The report as an object for JSON.stringify; the schema stands above. */

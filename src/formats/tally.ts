@@ -1,8 +1,10 @@
 // Self and total value of each function of a profile. Two entries of the profile are one function when name, file and first line are the same.
 // In the total of a sample a function counts once, however often it stands in the stack. What has no function (an address that nobody symbolised,
-// a sample without a stack) gets a stand-in, so that the self values always add up to the whole.
+// a sample without a stack) gets a stand-in, so that the self values always add up to the whole. For two versions of a program, functions can be told apart by name and
+// file alone: lines move.
 
 import type { Location, Profile, Sample } from '../pprof/schema';
+import { plainFile } from './kind';
 
 export interface Tallied {
   name: string;
@@ -17,6 +19,11 @@ export interface Tallied {
   seen: number;
 }
 
+export interface TallyOptions {
+  /** False: the first line plays no part in which functions are the same; a row has the line of the first that was seen. Default true. */
+  byLine?: boolean;
+}
+
 interface LocationFrames {
   /** Innermost first. */
   functions: Tallied[];
@@ -29,9 +36,11 @@ export class FunctionTally {
   readonly functions: Tallied[] = [];
   readonly #byKey = new Map<string, Tallied>();
   readonly #locations: LocationFrames[];
+  readonly #byLine: boolean;
   #sample = 0;
 
-  constructor(profile: Profile) {
+  constructor(profile: Profile, options: TallyOptions = {}) {
+    this.#byLine = options.byLine ?? true;
     const functions = profile.functions.map((func) => this.#intern(func.name || '(anonymous)', func.filename, func.startLine));
     this.#locations = profile.locations.map((location) => ({
       functions:
@@ -71,7 +80,7 @@ export class FunctionTally {
   }
 
   #intern(name: string, file: string, line: number): Tallied {
-    const key = `${name}\n${file}\n${line}`;
+    const key = this.#byLine ? `${name}\n${file}\n${line}` : functionKey(name, file);
     let func = this.#byKey.get(key);
     if (!func) {
       func = { name, file, line, self: 0, total: 0, selfLines: new Map(), seen: 0 };
@@ -80,6 +89,11 @@ export class FunctionTally {
     }
     return func;
   }
+}
+
+/** What two versions of one function have in common. A module's URL and a script's path are one file. */
+export function functionKey(name: string, file: string): string {
+  return JSON.stringify([name, plainFile(file)]);
 }
 
 /** The key with the largest value; undefined when there is none. */

@@ -27,12 +27,21 @@ const TEXT_PROBE_BYTES = 256;
  * @throws StrobeError ERR_PROFILE_INVALID
  */
 export function unpack(bytes: Uint8Array, source: string, maxBytes = MAX_UNPACKED_BYTES): Uint8Array {
+  const message = ungzip(bytes, source, maxBytes);
+  const foreign = nameForeign(message);
+  if (foreign) throw invalid(source, `it is ${foreign}`);
+  return message;
+}
+
+/**
+ * What is inside the gzip; bytes without one as they are. At least one byte.
+ * @throws StrobeError ERR_PROFILE_INVALID
+ */
+export function ungzip(bytes: Uint8Array, source: string, maxBytes = MAX_UNPACKED_BYTES): Uint8Array {
   if (bytes.length === 0) throw invalid(source, 'it is empty (0 bytes)');
   const message = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzip(bytes, source, maxBytes) : bytes;
   if (message.length === 0) throw invalid(source, 'it unpacks to 0 bytes');
   if (message.length > maxBytes) throw invalid(source, tooLarge(maxBytes));
-  const foreign = nameForeign(message);
-  if (foreign) throw invalid(source, `it is ${foreign}`);
   return message;
 }
 
