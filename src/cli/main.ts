@@ -9,6 +9,7 @@ Usage
   strobe run [options] <script.js> [args…]     profile a program from start to end
   strobe run [options] -- <command…>           the same for any command that starts Node
   strobe report <profile.pb.gz> [options]      top functions, threads, labels
+  strobe flamegraph <profile.pb.gz>… [-o FILE]  a page for the browser: flame graph, heat map, labels
   strobe merge <files…> -o FILE                one profile from several
 
   strobe <command> --help                      options and examples of a command
@@ -26,6 +27,8 @@ async function main(argv: string[]): Promise<number> {
       return (await import('./run.js')).runCommandLine(rest);
     case 'report':
       return (await import('./report.js')).reportCommand(rest);
+    case 'flamegraph':
+      return (await import('./flamegraph.js')).flamegraphCommand(rest);
     case 'merge':
       return (await import('./merge.js')).mergeCommand(rest);
     case '--version':
@@ -39,7 +42,7 @@ async function main(argv: string[]): Promise<number> {
       return 0;
     default:
       process.stderr.write(
-        command === undefined ? HELP : `strobe: unknown command '${command}'; commands: run, report, merge (strobe --help)\n`,
+        command === undefined ? HELP : `strobe: unknown command '${command}'; commands: run, report, flamegraph, merge (strobe --help)\n`,
       );
       return 2;
   }
