@@ -3,13 +3,14 @@
 
 import { packageVersion } from '../native';
 
-const HELP = `strobe ${packageVersion}: true CPU profiles of Node.js programs
+const HELP = `strobe ${packageVersion}: true profiles of Node.js programs
 
 Usage
   strobe run [options] <script.js> [args…]     profile a program from start to end
   strobe run [options] -- <command…>           the same for any command that starts Node
   strobe report <profile.pb.gz> [options]      top functions, threads, labels
   strobe diff <before> <after> [options]       what grew and what shrank
+  strobe flamegraph <profile.pb.gz>… [options] a page for the browser: flame graph, heat map, labels
   strobe merge <files…> -o FILE                one profile from several
   strobe convert <profile> -o FILE             to and from speedscope, Firefox, .cpuprofile, collapsed
   strobe doctor                                what works here, and what to do about the rest
@@ -29,6 +30,8 @@ async function main(argv: string[]): Promise<number> {
       return (await import('./run.js')).runCommandLine(rest);
     case 'report':
       return (await import('./report.js')).reportCommand(rest);
+    case 'flamegraph':
+      return (await import('./flamegraph.js')).flamegraphCommand(rest);
     case 'merge':
       return (await import('./merge.js')).mergeCommand(rest);
     case 'diff':
@@ -50,7 +53,7 @@ async function main(argv: string[]): Promise<number> {
       process.stderr.write(
         command === undefined
           ? HELP
-          : `strobe: unknown command '${command}'; commands: run, report, diff, merge, convert, doctor (strobe --help)\n`,
+          : `strobe: unknown command '${command}'; commands: run, report, diff, flamegraph, merge, convert, doctor (strobe --help)\n`,
       );
       return 2;
   }
