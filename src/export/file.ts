@@ -4,6 +4,7 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { StrobeError } from '../errors';
+import { Checks } from './checks';
 import { ioError } from './io-error';
 
 export interface FileExporterOptions {
@@ -13,6 +14,13 @@ export interface FileExporterOptions {
   write?: 'windows' | 'run' | 'both';
   /** 'unique' (default): time, process id and number in each name. 'plain': cpu.pb.gz and windows/cpu-0001.pb.gz, for a directory of this run's own. */
   names?: 'unique' | 'plain';
+  /**
+   * Bounds of what the directory keeps of windows, all processes' together: files, bytes, seconds since they were written. The oldest are removed, and only
+   * files whose names strobe gives. Default: no bound.
+   */
+  maxFiles?: number;
+  maxBytes?: number;
+  maxAgeSeconds?: number;
 }
 
 export interface FileExporter {
@@ -20,20 +28,28 @@ export interface FileExporter {
   dir: string;
   write: 'windows' | 'run' | 'both';
   names: 'unique' | 'plain';
+  maxFiles: number | undefined;
+  maxBytes: number | undefined;
+  maxAgeSeconds: number | undefined;
 }
+
+const KNOWN = ['dir', 'write', 'names', 'maxFiles', 'maxBytes', 'maxAgeSeconds'] as const;
 
 /** @throws StrobeError ERR_INVALID_OPTION */
 export function fileExporter(options: FileExporterOptions): FileExporter {
-  const refuse = (message: string): never => {
-    throw new StrobeError('ERR_INVALID_OPTION', `fileExporter: ${message}`);
+  const wantsDirectory = "must be the path of a directory, for example fileExporter({ dir: './profiles' })";
+  const checks = new Checks('fileExporter', options ?? {}, KNOWN);
+  const dir = checks.raw('dir');
+  if (typeof dir !== 'string' || dir === '') return checks.refuse(`dir ${wantsDirectory}`);
+  return {
+    kind: 'file',
+    dir: resolve(dir),
+    write: checks.choice('write', ['windows', 'run', 'both'], 'windows'),
+    names: checks.choice('names', ['unique', 'plain'], 'unique'),
+    maxFiles: checks.optionalNumber('maxFiles', { least: 1, most: 1e9, unit: 'files', whole: true }),
+    maxBytes: checks.optionalNumber('maxBytes', { least: 1, most: 2 ** 50, unit: 'bytes', whole: true }),
+    maxAgeSeconds: checks.optionalNumber('maxAgeSeconds', { least: 1, most: 1e10, unit: 'seconds' }),
   };
-  if (typeof options !== 'object' || options === null || typeof options.dir !== 'string' || options.dir === '') {
-    return refuse("dir must be the path of a directory, for example fileExporter({ dir: './profiles' })");
-  }
-  const { write = 'windows', names = 'unique' } = options;
-  if (!['windows', 'run', 'both'].includes(write)) refuse(`write must be 'windows', 'run' or 'both', got ${JSON.stringify(write)}`);
-  if (!['unique', 'plain'].includes(names)) refuse(`names must be 'unique' or 'plain', got ${JSON.stringify(names)}`);
-  return { kind: 'file', dir: resolve(options.dir), write, names };
 }
 
 /**

@@ -8,7 +8,8 @@ import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread, threadId, type Worker } from 'node:worker_threads';
 import { StrobeError, type StrobeErrorCode } from '../errors';
-import { prepareFileExporter } from '../export/file';
+import { prepareExporter } from '../export/prepare';
+import { type ExporterStats, readStats, sharedStats } from '../export/stats';
 import { loadNative, type NativeAddon, type NativeStats, type StartTimings } from '../native';
 import { beforeExecve } from './execve';
 import { type CheckedOptions, checkFrequency, checkMode, checkOptions, type ProfileMode, type StartOptions } from './options';
@@ -16,7 +17,8 @@ import { COUNTER, COUNTERS, type EncoderSetup, type FromEncoder, processCpuNs, t
 import { followWorkers, makeEncoder, missedWorkers, threadName, unfollowWorkers } from './threads';
 
 export interface ProfilerStats extends Omit<NativeStats, 'overhead'> {
-  delivery: { delivered: number; failed: number; windows: number };
+  /** `failed`: refused, or dropped past a bound. `exporters`: in the order of the option, pull exporters last. */
+  delivery: { delivered: number; failed: number; windows: number; exporters: ExporterStats[] };
   /**
    * Source maps: read; refused; named by a script but not there; written after their script was loaded; `skipped`: frames left as they are because the process
    * ended before their map was read; `bytes`: memory that maps take now.
@@ -66,6 +68,7 @@ class RunningProfiler implements Profiler {
   readonly #native: NativeAddon;
   readonly #options: CheckedOptions;
   readonly #counters: Int32Array;
+  readonly #deliveryStats: SharedArrayBuffer;
   readonly #encoder: Worker;
   readonly #waiting = new Map<number, { resolve(bytes: Uint8Array): void; reject(error: Error): void }>();
   readonly #start: ProfilerStats['start'];
@@ -86,6 +89,7 @@ class RunningProfiler implements Profiler {
     this.#options = options;
     const shared = new SharedArrayBuffer(COUNTERS * Int32Array.BYTES_PER_ELEMENT);
     this.#counters = new Int32Array(shared);
+    this.#deliveryStats = sharedStats(options.exporters.length);
     this.#base = native.stats().overhead;
     this.#baseCpuNs = processCpuNs();
     let timings: StartTimings;
@@ -106,7 +110,12 @@ class RunningProfiler implements Profiler {
     try {
       // No preloads, no NODE_OPTIONS: nothing of the application's runs in our Worker.
       const { NODE_OPTIONS: _, ...env } = process.env;
-      const setup: EncoderSetup = { options, counters: shared, base: { overhead: this.#base, cpuNs: this.#baseCpuNs } };
+      const setup: EncoderSetup = {
+        options,
+        counters: shared,
+        deliveryStats: this.#deliveryStats,
+        base: { overhead: this.#base, cpuNs: this.#baseCpuNs },
+      };
       this.#encoder = makeEncoder(ENCODER, { name: 'strobe-encoder', workerData: setup, execArgv: [], env });
     } catch (error) {
       native.stop();
@@ -252,7 +261,12 @@ class RunningProfiler implements Profiler {
     return {
       ...native,
       features: { ...native.features, workers, sourceMaps: this.#mapFeature() },
-      delivery: { delivered: count(COUNTER.delivered), failed: count(COUNTER.failed), windows: count(COUNTER.windows) },
+      delivery: {
+        delivered: count(COUNTER.delivered),
+        failed: count(COUNTER.failed),
+        windows: count(COUNTER.windows),
+        exporters: readStats(this.#deliveryStats),
+      },
       sourceMaps: {
         loaded: count(COUNTER.mapsLoaded),
         failed: count(COUNTER.mapsFailed),
@@ -363,7 +377,7 @@ export function startProfiler(options?: StartOptions): Profiler {
   const checked = checkOptions(options);
   const native = loadNative();
   if (native.stats().running) throw asStrobeError({ code: 'ERR_ALREADY_RUNNING' });
-  for (const exporter of checked.exporters) prepareFileExporter(exporter);
+  for (const exporter of checked.exporters) prepareExporter(exporter);
   return new RunningProfiler(native, checked);
 }
 
