@@ -10,6 +10,11 @@ export { type AttributedUse, type Attribution, type AttributionRow, attribution 
 export { StrobeError, type StrobeErrorCode } from './errors';
 export type { Exporter } from './export/exporter';
 export { type FileExporter, type FileExporterOptions, fileExporter } from './export/file';
+export type { NetworkOptions } from './export/network';
+export { type OtlpExporter, type OtlpExporterOptions, otlpExporter } from './export/otlp';
+export { type PullExporter, type PullExporterOptions, pullExporter } from './export/pull';
+export { type PyroscopeExporter, type PyroscopeExporterOptions, pyroscopeExporter } from './export/pyroscope';
+export type { ExporterStats } from './export/stats';
 export { type AttachedTracing, attachTracing } from './labels/attach';
 export { StrobeContextManager } from './labels/context-manager';
 export { bindIterable, bindLabels, currentLabels, type Labels, type LabelValue, type WithLabelsOptions, withLabels } from './labels/labels';

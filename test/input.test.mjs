@@ -133,8 +133,8 @@ test('the preload: a mistake in a variable is said once, the program runs unprof
   const path = program("console.log('ran');");
   const cases = {
     STROBE_FREQUENCY_HZ: ['abc', '"abc"'],
-    STROBE_WINDOW_SECONDS: ['0', 'windowSeconds'],
-    STROBE_MAX_DEPTH: ['-5', 'maxDepth'],
+    STROBE_WINDOW_SECONDS: ['0', 'STROBE_WINDOW_SECONDS must be a number from 1 to 3600'],
+    STROBE_MAX_DEPTH: ['-5', 'STROBE_MAX_DEPTH'],
     STROBE_TAGS: ['novalue', 'key=value'],
     STROBE_DIR: [unwritable(), 'a-file'],
   };

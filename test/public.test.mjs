@@ -95,7 +95,7 @@ test('the shapes of a running profiler and its stats', async () => {
       stats.threads.map(({ name, tid }) => [name, tid]),
       [['main', process.pid]],
     );
-    assert.equal(Object.keys(stats.delivery).sort(), ['delivered', 'failed', 'windows']);
+    assert.equal(Object.keys(stats.delivery).sort(), ['delivered', 'exporters', 'failed', 'windows']);
     for (const name of ['handlerNs', 'codeEventNs', 'samplerNs', 'collectorNs', 'encoderNs', 'cpuShare'])
       assert.ok(stats.overhead[name] >= 0, name);
     assert.ok(stats.overhead.cpuShare < 1);

@@ -96,7 +96,8 @@ async function diff(argv: string[]): Promise<number> {
       title: values.title ?? `${beforePath} → ${afterPath}`,
     };
     const palette = (values.palette ?? PALETTES[0]) as Palette;
-    const text = picture === 'svg' ? differentialSvg(...sides, { ...common, palette }) : await html(...sides, { ...common, palette });
+    const text =
+      picture === 'svg' ? differentialSvg(...sides, { ...common, palette }) : await html(...sides, { title: common.title, names });
     await writeFileAtomic(values.output, text);
   }
   // A picture alone is what was asked for with -o; a table beside it, when its form was named.
@@ -147,25 +148,8 @@ function noCommonType(before: Profile, after: Profile, [a, b]: [string, string],
   return new StrobeError('ERR_PROFILE_INVALID', `the profiles measure different things: ${types}. Choose one that both have with --type`);
 }
 
-interface HtmlOptions {
-  beforeType: number;
-  afterType: number;
-  absolute: boolean;
-  title: string;
-  palette: Palette;
-}
-
-/** The page comes from the viewer, which only this needs: loaded when asked for. */
-async function html(before: Profile, after: Profile, options: HtmlOptions): Promise<string> {
-  let viewer: { differentialHtml?: (before: Profile, after: Profile, options: HtmlOptions) => string | Promise<string> };
-  try {
-    // A name in a variable: the compiler need not find it where the viewer is not part of the build.
-    const name = '../formats/flamegraph/differential.js';
-    viewer = require(name);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw cause;
-    throw new StrobeError('ERR_INVALID_OPTION', 'this build of strobe has no HTML view of differences: use -o FILE.svg', { cause });
-  }
-  if (!viewer.differentialHtml) throw new Error('the viewer has no differentialHtml');
-  return viewer.differentialHtml(before, after, options);
+/** The page is loaded when asked for: only this needs it. It offers every sample type that both have, absolute and normalised, and both palettes. */
+async function html(before: Profile, after: Profile, options: { title: string; names: [string, string] }): Promise<string> {
+  const { differentialHtml } = await import('../formats/flamegraph/html.js');
+  return differentialHtml(before, after, options);
 }

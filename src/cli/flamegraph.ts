@@ -6,7 +6,7 @@ import { StrobeError } from '../errors';
 import { writeFileAtomic } from '../export/atomic';
 import { ioError } from '../export/io-error';
 import { flameGraphHtml, type PageInput } from '../formats/flamegraph/html';
-import { labelKeys } from '../formats/labels';
+import { type LabelFilter, labelKeys } from '../formats/labels';
 import { decodeTimeline, type Timeline, timelineMismatch } from '../formats/timeline';
 import { humanise } from '../formats/units';
 import type { Profile } from '../pprof/schema';
@@ -128,17 +128,7 @@ function warnOfUnknownLabels(profiles: Profile[], wanted: string[]): void {
   }
 }
 
-type SvgWriter = (profile: Profile, options: { title: string; labels: { key: string; value: string }[] }) => string;
-
-async function svg(profile: Profile, options: Parameters<SvgWriter>[1]): Promise<string> {
-  const path = '../formats/flamegraph-svg.js';
-  let writer: { flameGraphSvg: SvgWriter };
-  try {
-    writer = await import(path);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND' && (cause as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND')
-      throw cause;
-    throw new StrobeError('ERR_INVALID_OPTION', 'this build writes no SVG flame graphs: give -o a name that ends in .html', { cause });
-  }
-  return writer.flameGraphSvg(profile, options);
+/** Loaded when asked for: most pages are HTML. */
+async function svg(profile: Profile, options: { title: string; labels: LabelFilter[] }): Promise<string> {
+  return (await import('../formats/flamegraph-svg.js')).flameGraphSvg(profile, options);
 }

@@ -4,8 +4,11 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { writeFileAtomic } from '../export/atomic';
 import { collapsed } from '../formats/collapsed';
+import { flameGraphHtml, type PageInput } from '../formats/flamegraph/html';
+import { flameGraphSvg } from '../formats/flamegraph-svg';
 import { buildReport } from '../formats/report';
 import { reportText } from '../formats/report-text';
+import { decodeTimeline, type Timeline, timelineMismatch } from '../formats/timeline';
 import { humanise } from '../formats/units';
 import type { Profile } from '../pprof/schema';
 import { totalsFromComments } from '../pprof/totals';
@@ -16,6 +19,8 @@ export interface Run {
   dir: string;
   hz: number;
   top: number;
+  /** Of the flame graphs: the program. */
+  title: string;
   followsChildren: boolean;
 }
 
@@ -30,7 +35,18 @@ type Mode = (typeof MODES)[number];
 const STACKS = { cpu: 'stacks.txt', wall: 'wall-stacks.txt' } as const;
 
 /** All that a run may leave in its directory. */
-export const RUN_FILES = ['cpu.pb.gz', 'wall.pb.gz', 'report.txt', 'stacks.txt', 'wall-stacks.txt', 'windows'];
+export const RUN_FILES = [
+  'cpu.pb.gz',
+  'wall.pb.gz',
+  'cpu.timeline.gz',
+  'wall.timeline.gz',
+  'flamegraph.html',
+  'flamegraph.svg',
+  'report.txt',
+  'stacks.txt',
+  'wall-stacks.txt',
+  'windows',
+];
 
 function costLine(profile: Profile): string {
   const { totals } = totalsFromComments(profile.comments);
@@ -64,6 +80,25 @@ function othersLine(run: Run, others: number): string {
     : `${processes} ran unprofiled; --follow-children profiles them, too`;
 }
 
+/** Of the mode's profile; undefined when there is none, or it can't be used: the page then has no heat map. */
+function timelineOf(run: Run, mode: Mode, profile: Profile): Timeline | undefined {
+  const path = join(run.dir, `${mode}.timeline.gz`);
+  if (!existsSync(path)) return undefined;
+  const timeline = decodeTimeline(readFileSync(path), path);
+  return timelineMismatch(profile, timeline) === undefined ? timeline : undefined;
+}
+
+/** flamegraph.html with all modes, flamegraph.svg with the first. */
+async function drawFlameGraphs(run: Run, profiles: Map<Mode, Profile>): Promise<void> {
+  const inputs: PageInput[] = [...profiles].map(([mode, profile]) => {
+    const timeline = timelineOf(run, mode, profile);
+    return { name: `${mode}.pb.gz`, profile, ...(timeline && { timeline }) };
+  });
+  await writeFileAtomic(join(run.dir, 'flamegraph.html'), flameGraphHtml(inputs, { title: run.title }));
+  const [first] = profiles.values();
+  if (first) await writeFileAtomic(join(run.dir, 'flamegraph.svg'), flameGraphSvg(first, { title: run.title }));
+}
+
 export async function summarise(run: Run, ending: Ending, seconds: number): Promise<void> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
   const others = takeOthers(run);
@@ -84,12 +119,16 @@ export async function summarise(run: Run, ending: Ending, seconds: number): Prom
     [...profiles].map(([mode, profile]) => reportText(buildReport(profile, { top }), shown(`${mode}.pb.gz`))).join('\n');
   await writeFileAtomic(join(run.dir, 'report.txt'), reports(100));
   for (const [mode, profile] of profiles) await writeFileAtomic(join(run.dir, STACKS[mode]), collapsed(profile, { threads: true }));
+  await drawFlameGraphs(run, profiles);
   say(`\nstrobe: ${seconds.toFixed(1)} s recorded at ${run.hz} Hz`);
   process.stderr.write(reports(run.top));
   const [first] = profiles.values();
   if (first) say(costLine(first));
-  const files = [...recorded.map((mode) => `${mode}.pb.gz`), 'report.txt', ...recorded.map((mode) => STACKS[mode])].map(shown);
+  const files = [...recorded.map((mode) => `${mode}.pb.gz`), 'flamegraph.svg', 'report.txt', ...recorded.map((mode) => STACKS[mode])].map(
+    shown,
+  );
   if (existsSync(join(run.dir, 'windows'))) files.push(`${shown('windows')}/ (${readdirSync(join(run.dir, 'windows')).length})`);
   say(`files: ${files.join('  ')}`);
+  say(`open ${shown('flamegraph.html')} in a browser: flame graph, heat map over time, labels`);
   if (others > 0) say(othersLine(run, others));
 }

@@ -18,8 +18,10 @@ const HELP = `Usage: strobe run [options] <script.js> [args…]
 
 Profiles a program from start to end, all its JavaScript threads, and leaves in DIR
   cpu.pb.gz       the whole run, for pprof and strobe report (wall.pb.gz with --mode wall)
+  flamegraph.html a page for the browser: flame graph, heat map over time, labels, callers and callees
+  flamegraph.svg  the flame graph as a picture
   report.txt      top functions and threads
-  stacks.txt      collapsed stacks, for flame graph tools
+  stacks.txt      collapsed stacks, for other tools (wall-stacks.txt)
   windows/        one profile a window, with --window
 
 Options
@@ -138,7 +140,7 @@ function plan(argv: string[]): Plan | 'help' {
     env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ? `${process.env.NODE_OPTIONS} ` : ''}--require ${quoted(REGISTER)}`;
   }
   const preload = values['follow-children'] ? [] : ['--require', REGISTER];
-  const common = { env, dir, hz, top, followsChildren: values['follow-children'] };
+  const common = { env, dir, hz, top, title: [first, ...args].join(' ').slice(0, 120), followsChildren: values['follow-children'] };
   return isCommand ? { command: first, args, ...common } : { command: process.execPath, args: [...preload, first, ...args], ...common };
 }
 

@@ -4,6 +4,7 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { StrobeError } from '../errors';
+import { Checks } from './checks';
 import { ioError } from './io-error';
 
 export interface FileExporterOptions {
@@ -13,27 +14,46 @@ export interface FileExporterOptions {
   write?: 'windows' | 'run' | 'both';
   /** 'unique' (default): time, process id and number in each name. 'plain': cpu.pb.gz and windows/cpu-0001.pb.gz, for a directory of this run's own. */
   names?: 'unique' | 'plain';
+  /** With a run's profile, when its samples were taken (`cpu.timeline.gz`), for the heat map of a flame graph page. Costs 16 bytes a sample. Default false. */
+  timeline?: boolean;
+  /**
+   * Bounds of what the directory keeps of windows, all processes' together: files, bytes, seconds since they were written. The oldest are removed, and only
+   * files whose names strobe gives. Default: no bound.
+   */
+  maxFiles?: number;
+  maxBytes?: number;
+  maxAgeSeconds?: number;
 }
 
 export interface FileExporter {
   kind: 'file';
+  timeline: boolean;
   dir: string;
   write: 'windows' | 'run' | 'both';
   names: 'unique' | 'plain';
+  maxFiles: number | undefined;
+  maxBytes: number | undefined;
+  maxAgeSeconds: number | undefined;
 }
+
+const KNOWN = ['dir', 'write', 'names', 'timeline', 'maxFiles', 'maxBytes', 'maxAgeSeconds'] as const;
 
 /** @throws StrobeError ERR_INVALID_OPTION */
 export function fileExporter(options: FileExporterOptions): FileExporter {
-  const refuse = (message: string): never => {
-    throw new StrobeError('ERR_INVALID_OPTION', `fileExporter: ${message}`);
+  const wantsDirectory = "must be the path of a directory, for example fileExporter({ dir: './profiles' })";
+  const checks = new Checks('fileExporter', options ?? {}, KNOWN);
+  const dir = checks.raw('dir');
+  if (typeof dir !== 'string' || dir === '') return checks.refuse(`dir ${wantsDirectory}`);
+  return {
+    kind: 'file',
+    timeline: checks.flag('timeline', false),
+    dir: resolve(dir),
+    write: checks.choice('write', ['windows', 'run', 'both'], 'windows'),
+    names: checks.choice('names', ['unique', 'plain'], 'unique'),
+    maxFiles: checks.optionalNumber('maxFiles', { least: 1, most: 1e9, unit: 'files', whole: true }),
+    maxBytes: checks.optionalNumber('maxBytes', { least: 1, most: 2 ** 50, unit: 'bytes', whole: true }),
+    maxAgeSeconds: checks.optionalNumber('maxAgeSeconds', { least: 1, most: 1e10, unit: 'seconds' }),
   };
-  if (typeof options !== 'object' || options === null || typeof options.dir !== 'string' || options.dir === '') {
-    return refuse("dir must be the path of a directory, for example fileExporter({ dir: './profiles' })");
-  }
-  const { write = 'windows', names = 'unique' } = options;
-  if (!['windows', 'run', 'both'].includes(write)) refuse(`write must be 'windows', 'run' or 'both', got ${JSON.stringify(write)}`);
-  if (!['unique', 'plain'].includes(names)) refuse(`names must be 'unique' or 'plain', got ${JSON.stringify(names)}`);
-  return { kind: 'file', dir: resolve(options.dir), write, names };
 }
 
 /**
@@ -56,4 +76,11 @@ export function wantsWindows(exporter: FileExporter): boolean {
 
 export function wantsRun(exporter: FileExporter): boolean {
   return exporter.write !== 'windows';
+}
+
+/** Some exporter keeps when samples were taken. */
+export function wantsTimes(exporters: readonly { kind: string }[]): boolean {
+  return exporters.some(
+    (exporter) => exporter.kind === 'file' && (exporter as FileExporter).timeline && wantsRun(exporter as FileExporter),
+  );
 }

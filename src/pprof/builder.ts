@@ -20,6 +20,8 @@ const SLICE_MODE = { cpu: 0, wall: 1 } as const;
 const ROOT = 0;
 // No frame and no parent has this id: the root is unlike every other node.
 const NOTHING = 0xffffffff;
+/** A row that is not in the profile. */
+export const NO_SAMPLE = 0xffffffff;
 const NANOS_PER_MS = 1e6;
 const NANOS_PER_SECOND = 1e9;
 
@@ -36,9 +38,12 @@ export class ProfileBuilder {
     return this.#tables.rows.size === 0;
   }
 
-  /** Slices may come in any order. The slice is not kept. */
-  add(slice: Slice): void {
-    this.#tables.add(slice, SLICE_MODE[this.#mode]);
+  /**
+   * Slices may come in any order. The slice is not kept.
+   * @returns for each of the slice's sample rows the index of its sample in the profile; NO_SAMPLE for rows of the other mode
+   */
+  add(slice: Slice): Uint32Array {
+    return this.#tables.add(slice, SLICE_MODE[this.#mode]);
   }
 
   take(): Profile {
@@ -79,7 +84,7 @@ class Tables {
     this.#nodes.intern(NOTHING, NOTHING);
   }
 
-  add(slice: Slice, mode: number): void {
+  add(slice: Slice, mode: number): Uint32Array {
     this.#slices++;
     this.#startMs = Math.min(this.#startMs, slice.startUnixMs);
     // With a rate that changed on the way, the profile says the latest one.
@@ -93,6 +98,7 @@ class Tables {
     const threads = slice.threads.map(({ tid, name }) => this.#threads.intern(tid, this.#string(name)));
     const labels = this.#foldLabels(slice);
     const { sampleMode, sampleNode, sampleThread, sampleLabel, sampleGc, sampleCount, sampleWeightNs } = slice;
+    const ownRows = new Uint32Array(sampleNode.length).fill(NO_SAMPLE);
     for (let row = 0; row < sampleNode.length; row++) {
       if (sampleMode[row] !== mode) continue;
       const own = this.rows.intern(
@@ -103,7 +109,9 @@ class Tables {
       );
       this.#counts.add(own, sampleCount[row] as number);
       this.#weights.add(own, sampleWeightNs[row] as number);
+      ownRows[row] = own;
     }
+    return ownRows;
   }
 
   profile(mode: BuilderMode): Profile {

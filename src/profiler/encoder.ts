@@ -7,21 +7,24 @@
 // Work is done one piece at a time, in order. `finish` (the profiler stops, the process ends) is done once, whoever asks first.
 
 import { writeSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { FinishedProfile } from '../export/exporter';
-import { wantsRun, wantsWindows } from '../export/file';
-import { writeProfile } from '../export/file-writer';
+import { Delivery } from '../export/delivery';
+import { wantsTimes } from '../export/file';
+import { finishedProfile } from '../export/finished';
+import { publishStats } from '../export/stats';
+import { encodeTimeline } from '../formats/timeline';
 import { loadNative, packageVersion, type Slice } from '../native';
 import { encodeGzip } from '../pprof/encode';
 import { totalsToComments } from '../pprof/totals';
 import { EncoderMaps } from './maps';
-import { PROFILE_MODES } from './options';
+import { PROFILE_MODES, type ProfileMode } from './options';
 import { COUNTER, type EncoderSetup, type FromEncoder, processCpuNs, type ToEncoder } from './protocol';
 import { runSelfTest } from './self-test';
-import { Subscriber } from './subscriber';
+import { Subscriber, type SubscriberOptions } from './subscriber';
 
-const { options, counters: shared, base } = workerData as EncoderSetup;
+const { options, counters: shared, base, deliveryStats } = workerData as EncoderSetup;
 const counters = new Int32Array(shared);
 const port = parentPort;
 if (!port) throw new Error('the encoder runs as a Worker only');
@@ -33,15 +36,15 @@ const comments = [
   ...Object.entries(options.tags).map(([key, value]) => `tag ${key}=${value}`),
 ];
 const runStartMs = Date.now();
-const windowExporters = options.exporters.filter(wantsWindows);
-const runExporters = options.exporters.filter(wantsRun);
 /** Both, always: a mode may be switched on later. One without samples costs nothing. */
-const subscribe = () => PROFILE_MODES.map((mode) => new Subscriber(mode, comments));
+const subscribe = (of: SubscriberOptions = {}) => PROFILE_MODES.map((mode) => new Subscriber(mode, comments, of));
 /** Recorded now or at any time before: such a profile is delivered though it be empty. */
 const recorded = new Set(options.mode);
-const run = runExporters.length > 0 ? subscribe() : [];
-const windows = windowExporters.length > 0 ? subscribe() : [];
+/** Recorded now. */
+let modes = options.mode;
 const snapshots = subscribe();
+/** Of callers of the pull exporter, while they wait. */
+const pulls = new Set<Subscriber>();
 let windowStartMs = runStartMs;
 let windowNumber = 0;
 let finished = false;
@@ -66,6 +69,44 @@ function warn(message: string): void {
   }
 }
 
+let publishing = false;
+const delivery = new Delivery(
+  options.exporters,
+  {
+    appName: options.appName,
+    tags: options.tags,
+    pid: process.pid,
+    hostname: hostname(),
+    version: packageVersion,
+    nodeVersion: process.version,
+  },
+  { warn, collect: collectFor, changed: publishSoon },
+);
+const run = delivery.wants('run') ? subscribe({ timeline: wantsTimes(options.exporters) }) : [];
+const windows = delivery.wants('window') ? subscribe() : [];
+
+function publishSoon(): void {
+  if (!publishing) setImmediate(publishDelivery);
+  publishing = true;
+}
+
+function publishDelivery(): void {
+  publishing = false;
+  const stats = delivery.stats();
+  const sum = (count: (one: (typeof stats)[number]) => number) => stats.reduce((total, one) => total + count(one), 0);
+  Atomics.store(
+    counters,
+    COUNTER.delivered,
+    sum(({ delivered }) => delivered),
+  );
+  Atomics.store(
+    counters,
+    COUNTER.failed,
+    sum((one) => one.failed + one.droppedByAge + one.droppedByBytes + one.droppedAtExit),
+  );
+  publishStats(deliveryStats, stats);
+}
+
 /** Users know files by path: V8 names ES modules by URL. */
 function nameFilesByPath(slice: Slice): void {
   for (const file of new Set(slice.functionFile)) {
@@ -84,7 +125,7 @@ function pull(): void {
   for (const slice of native.takeSlices()) {
     nameFilesByPath(slice);
     const mapped = maps?.apply(slice) ?? { slice };
-    for (const subscriber of [...run, ...windows, ...snapshots]) subscriber.add(mapped.slice, mapped.use);
+    for (const subscriber of [...run, ...windows, ...snapshots, ...pulls]) subscriber.add(mapped.slice, mapped.use);
   }
 }
 
@@ -104,40 +145,73 @@ function costComments(): string[] {
   });
 }
 
-async function deliver(exporters: typeof windowExporters, profile: FinishedProfile): Promise<void> {
-  for (const exporter of exporters) {
-    try {
-      await writeProfile(exporter, profile);
-      Atomics.add(counters, COUNTER.delivered, 1);
-    } catch (error) {
-      Atomics.add(counters, COUNTER.failed, 1);
-      warn(`a profile could not be delivered: ${(error as Error).message}`);
-    }
-  }
-}
-
-async function deliverAll(subscribers: Subscriber[], scope: 'run' | 'window', number: number, startUnixMs: number): Promise<void> {
+function deliverAll(subscribers: Subscriber[], scope: 'run' | 'window', number: number, startUnixMs: number): void {
   for (const subscriber of subscribers) {
     // An empty window is not delivered; an empty run is: its file says that nothing used CPU.
     if (subscriber.empty && (scope === 'window' || !recorded.has(subscriber.mode))) continue;
     const profile = subscriber.take();
     if (scope === 'run') profile.comments.push(...costComments());
-    const bytes = encodeGzip(profile);
-    await deliver(scope === 'run' ? runExporters : windowExporters, { mode: subscriber.mode, scope, number, startUnixMs, bytes });
+    const endUnixMs = Date.now();
+    delivery.push(finishedProfile({ mode: subscriber.mode, scope, number, startUnixMs, endUnixMs }, profile));
+    const timeline = subscriber.takeTimeline();
+    if (timeline)
+      delivery.push({
+        mode: subscriber.mode,
+        scope,
+        number,
+        startUnixMs,
+        endUnixMs,
+        part: 'timeline',
+        profile,
+        bytes: encodeTimeline(timeline),
+      });
   }
 }
 
-async function closeWindow(): Promise<void> {
+/** For the pull exporter: the profile from now on, of `seconds`. */
+async function collectFor(mode: ProfileMode, seconds: number, signal: AbortSignal): Promise<Uint8Array> {
+  if (!modes.includes(mode)) throw new Error(`mode ${mode} is not being recorded`);
+  const subscriber = new Subscriber(mode, comments);
+  // What was recorded before belongs to nobody who asks now.
+  enqueue(() => {
+    pull();
+    pulls.add(subscriber);
+  });
+  await new Promise<void>((done) => {
+    const timer = setTimeout(done, seconds * 1000);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      done();
+    });
+  });
+  return new Promise((resolve, reject) => {
+    enqueue(() => {
+      try {
+        if (!signal.aborted) pull();
+        resolve(signal.aborted ? new Uint8Array() : encodeGzip(subscriber.take()));
+      } catch (error) {
+        reject(error);
+      } finally {
+        pulls.delete(subscriber);
+      }
+    });
+  });
+}
+
+function closeWindow(): void {
   if (windows.length === 0) return;
   pull();
   const start = windowStartMs;
   windowStartMs = Date.now();
   if (windows.every((subscriber) => subscriber.empty)) return;
   Atomics.add(counters, COUNTER.windows, 1);
-  await deliverAll(windows, 'window', ++windowNumber, start);
+  deliverAll(windows, 'window', ++windowNumber, start);
 }
 
-async function finish(): Promise<void> {
+/** Of the time that somebody waits for the end, what is left for the rest. */
+const FLUSH_SHARE = 0.9;
+
+async function finish(askedMs: number): Promise<void> {
   if (finished) {
     // A signal that came later waits for an answer of its own.
     native.flushed();
@@ -149,9 +223,11 @@ async function finish(): Promise<void> {
   clearInterval(windowTimer);
   try {
     pull();
-    await deliverAll(run, 'run', 1, runStartMs);
-    await closeWindow();
+    deliverAll(run, 'run', 1, runStartMs);
+    closeWindow();
+    await delivery.flush(options.exitTimeoutSeconds * 1000 * FLUSH_SHARE - (Date.now() - askedMs));
   } finally {
+    publishDelivery();
     Atomics.store(counters, COUNTER.finished, 1);
     Atomics.notify(counters, COUNTER.finished);
     native.flushed();
@@ -164,11 +240,13 @@ function enqueue(work: () => void | Promise<void>): void {
   queue = queue.then(work).catch((error) => warn(`the encoder failed: ${(error as Error).stack ?? error}`));
 }
 
+const finishFrom = (askedMs: number) => () => finish(askedMs);
+
 const windowTimer = windows.length > 0 ? setInterval(() => enqueue(closeWindow), options.windowSeconds * 1000) : undefined;
 
 native.attachEncoder((reason) => {
   if (reason === 'flush') ending = true;
-  enqueue(reason === 'flush' ? finish : pull);
+  enqueue(reason === 'flush' ? finishFrom(Date.now()) : pull);
 });
 
 const failed = runSelfTest(native);
@@ -176,11 +254,12 @@ if (failed) warn(`the self-test failed on this Node (V8 ${process.versions.v8});
 
 port.on('message', (message: ToEncoder) => {
   if (message.type === 'finish') {
-    enqueue(finish);
+    enqueue(finishFrom(Date.now()));
     return;
   }
   if (message.type === 'modes') {
-    for (const mode of message.modes) recorded.add(mode);
+    modes = message.modes;
+    for (const mode of modes) recorded.add(mode);
     return;
   }
   enqueue(() => {

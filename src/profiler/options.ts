@@ -1,7 +1,7 @@
 // Checks what a user gives to startProfiler and fills in the defaults. Nothing is started or changed before every option is known to be good.
 
 import { StrobeError } from '../errors';
-import type { Exporter } from '../export/exporter';
+import { EXPORTER_FACTORIES, type Exporter, isExporter } from '../export/exporter';
 
 export const PROFILE_MODES = ['cpu', 'wall'] as const;
 export type ProfileMode = (typeof PROFILE_MODES)[number];
@@ -128,9 +128,7 @@ export function checkOptions(given: StartOptions = {}): CheckedOptions {
   const exporters = given.exporters ?? [];
   if (!Array.isArray(exporters)) refuse(`exporters must be an array, got ${shown(exporters)}`);
   for (const [i, exporter] of exporters.entries()) {
-    if (typeof exporter !== 'object' || exporter === null || exporter.kind !== 'file') {
-      refuse(`exporters[${i}] is not an exporter; make one with fileExporter({ dir })`);
-    }
+    if (!isExporter(exporter)) refuse(`exporters[${i}] is not an exporter; make one with ${EXPORTER_FACTORIES}`);
   }
   return {
     mode: [...new Set(modes.map(checkMode))],

@@ -8,7 +8,9 @@ import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread, threadId, type Worker } from 'node:worker_threads';
 import { StrobeError, type StrobeErrorCode } from '../errors';
-import { prepareFileExporter } from '../export/file';
+import { wantsTimes } from '../export/file';
+import { prepareExporter } from '../export/prepare';
+import { sharedStats } from '../export/stats';
 import { loadNative, type NativeAddon, type NativeStats, type StartTimings } from '../native';
 import { beforeExecve } from './execve';
 import { type CheckedOptions, checkFrequency, checkMode, checkOptions, type ProfileMode, type StartOptions } from './options';
@@ -62,6 +64,7 @@ class RunningProfiler implements Profiler {
   readonly #native: NativeAddon;
   readonly #options: CheckedOptions;
   readonly #counters: Int32Array;
+  readonly #deliveryStats: SharedArrayBuffer;
   readonly #encoder: Worker;
   readonly #waiting = new Map<number, { resolve(bytes: Uint8Array): void; reject(error: Error): void }>();
   readonly #start: ProfilerStats['start'];
@@ -86,6 +89,7 @@ class RunningProfiler implements Profiler {
     this.#modes = new Set(options.mode);
     const shared = new SharedArrayBuffer(COUNTERS * Int32Array.BYTES_PER_ELEMENT);
     this.#counters = new Int32Array(shared);
+    this.#deliveryStats = sharedStats(options.exporters.length);
     this.#base = native.stats().overhead;
     this.#baseCpuNs = processCpuNs();
     let timings: StartTimings;
@@ -99,7 +103,7 @@ class RunningProfiler implements Profiler {
         handleSignals: true,
         cpu: options.mode.includes('cpu'),
         wall: options.mode.includes('wall'),
-        times: false,
+        times: wantsTimes(options.exporters),
         budgetShare: options.overheadBudgetPercent / 100,
       });
     } catch (error) {
@@ -110,7 +114,12 @@ class RunningProfiler implements Profiler {
     try {
       // No preloads, no NODE_OPTIONS: nothing of the application's runs in our Worker.
       const { NODE_OPTIONS: _, ...env } = process.env;
-      const setup: EncoderSetup = { options, counters: shared, base: { overhead: this.#base, cpuNs: this.#baseCpuNs } };
+      const setup: EncoderSetup = {
+        options,
+        counters: shared,
+        deliveryStats: this.#deliveryStats,
+        base: { overhead: this.#base, cpuNs: this.#baseCpuNs },
+      };
       this.#encoder = makeEncoder(ENCODER, { name: 'strobe-encoder', workerData: setup, execArgv: [], env });
     } catch (error) {
       native.stop();
@@ -284,6 +293,7 @@ class RunningProfiler implements Profiler {
   #readStats(): ProfilerStats {
     return readStats(this.#native.stats(), {
       counters: this.#counters,
+      delivery: this.#deliveryStats,
       base: this.#base,
       baseCpuNs: this.#baseCpuNs,
       start: this.#start,
@@ -383,7 +393,7 @@ export function startProfiler(options?: StartOptions): Profiler {
   const checked = checkOptions(options);
   const native = loadNative();
   if (native.stats().running) throw asStrobeError({ code: 'ERR_ALREADY_RUNNING' });
-  for (const exporter of checked.exporters) prepareFileExporter(exporter);
+  for (const exporter of checked.exporters) prepareExporter(exporter);
   return new RunningProfiler(native, checked);
 }
 

@@ -8,6 +8,8 @@ import type { CheckedOptions, ProfileMode } from './options';
 export interface EncoderSetup {
   options: CheckedOptions;
   counters: SharedArrayBuffer;
+  /** What the exporters count (export/stats.ts). */
+  deliveryStats: SharedArrayBuffer;
   /** strobe's own CPU and the process's before the start; what this run cost is counted from here. */
   base: { overhead: NativeStats['overhead']; cpuNs: number };
 }

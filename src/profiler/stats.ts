@@ -1,11 +1,13 @@
 // What `profiler.stats()` says: the engine's counts, the encoder's (they stand in memory that both threads see, so that nobody is asked), and what this run cost.
 
+import { type ExporterStats, readStats as readDelivery } from '../export/stats';
 import type { NativeStats, StartTimings } from '../native';
 import { COUNTER, processCpuNs } from './protocol';
 import { missedWorkers } from './threads';
 
 export interface ProfilerStats extends Omit<NativeStats, 'overhead'> {
-  delivery: { delivered: number; failed: number; windows: number };
+  /** `failed`: refused, or dropped past a bound. `exporters`: in the order of the option, pull exporters last. */
+  delivery: { delivered: number; failed: number; windows: number; exporters: ExporterStats[] };
   /**
    * Source maps: read; refused; named by a script but not there; written after their script was loaded; `skipped`: frames left as they are because the process
    * ended before their map was read; `bytes`: memory that maps take now.
@@ -19,6 +21,7 @@ export interface ProfilerStats extends Omit<NativeStats, 'overhead'> {
 
 export interface StatsSources {
   counters: Int32Array;
+  delivery: SharedArrayBuffer;
   /** strobe's own CPU and the process's at the start of this run. */
   base: NativeStats['overhead'];
   baseCpuNs: number;
@@ -47,7 +50,12 @@ export function readStats(native: NativeStats, sources: StatsSources): ProfilerS
   return {
     ...native,
     features: { ...native.features, workers, sourceMaps: mapFeature(sources), overheadBudget: budgetFeature(native, sources) },
-    delivery: { delivered: count(COUNTER.delivered), failed: count(COUNTER.failed), windows: count(COUNTER.windows) },
+    delivery: {
+      delivered: count(COUNTER.delivered),
+      failed: count(COUNTER.failed),
+      windows: count(COUNTER.windows),
+      exporters: readDelivery(sources.delivery),
+    },
     sourceMaps: {
       loaded: count(COUNTER.mapsLoaded),
       failed: count(COUNTER.mapsFailed),

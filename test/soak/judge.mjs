@@ -116,7 +116,8 @@ export function judgeSession(session, { profile, snapshots, totals }) {
   if (said.lost > TOLERANCE * (said.samples + said.lost)) misses.push(`${said.lost} of ${said.samples + said.lost} samples were lost`);
   if (session.after.refusedLabels !== session.before.refusedLabels) misses.push('labels failed their checks');
   for (const [name, state] of Object.entries(session.after.features)) {
-    if (!/^on\b/.test(state)) misses.push(`feature ${name}: ${state}`);
+    // What nobody asked for is no miss.
+    if (!/^on\b|^off: not asked for$/.test(state)) misses.push(`feature ${name}: ${state}`);
   }
   const inSnapshots = snapshots.reduce((sum, snapshot) => sum + totals(snapshot).samples, 0);
   if (inSnapshots > said.samples) misses.push(`${inSnapshots} samples in the snapshots, ${said.samples} in the whole profile`);
