@@ -97,7 +97,9 @@ async function diff(argv: string[]): Promise<number> {
     };
     const palette = (values.palette ?? PALETTES[0]) as Palette;
     const text =
-      picture === 'svg' ? differentialSvg(...sides, { ...common, palette }) : await html(...sides, { title: common.title, names });
+      picture === 'svg'
+        ? differentialSvg(...sides, { ...common, palette })
+        : await html(...sides, { title: common.title, names: [names.before, names.after] });
     await writeFileAtomic(values.output, text);
   }
   // A picture alone is what was asked for with -o; a table beside it, when its form was named.

@@ -119,16 +119,23 @@ export async function summarise(run: Run, ending: Ending, seconds: number): Prom
     [...profiles].map(([mode, profile]) => reportText(buildReport(profile, { top }), shown(`${mode}.pb.gz`))).join('\n');
   await writeFileAtomic(join(run.dir, 'report.txt'), reports(100));
   for (const [mode, profile] of profiles) await writeFileAtomic(join(run.dir, STACKS[mode]), collapsed(profile, { threads: true }));
-  await drawFlameGraphs(run, profiles);
+  // Pictures that can't be made cost nobody the report.
+  const notDrawn = await drawFlameGraphs(run, profiles).then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
   say(`\nstrobe: ${seconds.toFixed(1)} s recorded at ${run.hz} Hz`);
   process.stderr.write(reports(run.top));
   const [first] = profiles.values();
   if (first) say(costLine(first));
-  const files = [...recorded.map((mode) => `${mode}.pb.gz`), 'flamegraph.svg', 'report.txt', ...recorded.map((mode) => STACKS[mode])].map(
-    shown,
-  );
+  const files = [
+    ...recorded.map((mode) => `${mode}.pb.gz`),
+    ...(notDrawn ? [] : ['flamegraph.svg']),
+    'report.txt',
+    ...recorded.map((mode) => STACKS[mode]),
+  ].map(shown);
   if (existsSync(join(run.dir, 'windows'))) files.push(`${shown('windows')}/ (${readdirSync(join(run.dir, 'windows')).length})`);
   say(`files: ${files.join('  ')}`);
-  say(`open ${shown('flamegraph.html')} in a browser: flame graph, heat map over time, labels`);
+  say(notDrawn ? `no flame graph: ${notDrawn}` : `open ${shown('flamegraph.html')} in a browser: flame graph, heat map over time, labels`);
   if (others > 0) say(othersLine(run, others));
 }
