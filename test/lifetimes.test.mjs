@@ -238,7 +238,14 @@ test('strobe run: a shell’s two programs, children with and without --follow-c
   assert.is(end.code, 0, end.stderr);
   assert.ok(byThread(read(join(alone, 'cpu.pb.gz'))).main > 350e6, 'the first program, not the last');
   assert.match(end.stderr, /1 more Node process ran unprofiled; --follow-children/);
-  assert.equal(readdirSync(alone).sort(), ['cpu.pb.gz', 'report.txt', 'stacks.txt']);
+  assert.equal(readdirSync(alone).sort(), [
+    'cpu.pb.gz',
+    'cpu.timeline.gz',
+    'flamegraph.html',
+    'flamegraph.svg',
+    'report.txt',
+    'stacks.txt',
+  ]);
 
   const followed = folder();
   end = await strobe(['run', '--out', followed, '--follow-children', ...shell]);
