@@ -60,7 +60,6 @@ function judgeOurs({ file, clocks, features, samples, lost }) {
     misses.push(`our profile has ${total / 1e6} ms, the clock ${least / 1e6} to ${most / 1e6}`);
   if (lost > MOST_LOST * (samples + lost)) misses.push(`${lost} of ${samples + lost} samples were lost`);
   const rate = samples / ((stopping - started) / 1e9);
-  if (rate < 0.9 * HZ) misses.push(`${rate.toFixed(0)} samples a CPU second, asked were ${HZ}`);
   // What the others do on the thread is theirs; of the host's own, `hot` is nearly all.
   const [hot, callers] = [self.get('hot') ?? 0, ['burst', 'busy'].reduce((sum, name) => sum + (self.get(name) ?? 0), 0)];
   const ofHot = hot / (hot + callers);
@@ -68,8 +67,16 @@ function judgeOurs({ file, clocks, features, samples, lost }) {
   if (features.clock !== 'on') misses.push(`features.clock: ${features.clock}`);
   return {
     misses,
+    rate,
     text: `ours ${(100 * share).toFixed(2)} % of the CPU, ${rate.toFixed(0)} samples a CPU second, ${lost} lost, ${(100 * ofHot).toFixed(1)} % of hot's in hot`,
   };
+}
+
+/** What is wrong with our rate: where the machine has no core for the sampler, it is low without theirs, too. */
+async function judgeRate(rate, options) {
+  if (rate >= 0.9 * HZ) return [];
+  const { rate: alone } = judgeOurs((await host({ ...options, theirs: 'nothing' })).ours);
+  return rate >= 0.8 * alone ? [] : [`${rate.toFixed(0)} samples a CPU second, without theirs ${alone.toFixed(0)}, asked were ${HZ}`];
 }
 
 /** Samples of the hot function in a second of CPU, or a round. */
@@ -77,7 +84,9 @@ const rateOf = ({ hot, rounds, cpuSeconds }) => hot / (rounds ?? cpuSeconds);
 
 const SAMPLING = ['inspector', 'inspector on and off', 'datadog'];
 const OTHERS = ['heap sampling', 'performance hooks', 'real-time signal', 'threads and dlopen', 'child processes'];
-const ORDERS = ['ours', 'theirs'].flatMap((startFirst) => ['ours', 'theirs'].map((stopFirst) => ({ startFirst, stopFirst })));
+const ALL_ORDERS = ['ours', 'theirs'].flatMap((startFirst) => ['ours', 'theirs'].map((stopFirst) => ({ startFirst, stopFirst })));
+/** CI has 20 minutes for everything: there each is nested in the other once. */
+const ORDERS = process.env.CI === 'true' ? ALL_ORDERS.filter(({ startFirst, stopFirst }) => startFirst !== stopFirst) : ALL_ORDERS;
 
 for (const theirs of [...SAMPLING, ...OTHERS]) {
   const reason = await missing(theirs);
@@ -91,7 +100,8 @@ for (const theirs of [...SAMPLING, ...OTHERS]) {
         // The signal that we would take first, when they come first: we pass over it. Another one when it is ours.
         const options = { theirs, seconds, ...order, offset: order.startFirst === 'theirs' ? 5 : 6 };
         const beside = await host(options);
-        const { misses, text } = judgeOurs(beside.ours);
+        const { misses, rate, text } = judgeOurs(beside.ours);
+        misses.push(...(await judgeRate(rate, options)));
         if (!SAMPLING.includes(theirs)) {
           misses.push(...beside.theirs.wrong.map((wrong) => `theirs: ${wrong}`));
           return { misses, text: `${theirs}, ${JSON.stringify(order)}: ${text}` };
@@ -122,10 +132,11 @@ test('--cpu-prof around ours: it starts before and stops behind us', () =>
     const flags = ['--cpu-prof', '--cpu-prof-interval', '1000'];
     const beside = await host(options, flags);
     const alone = await host({ ...options, ours: false }, flags);
-    const { misses, text } = judgeOurs(beside.ours);
+    const { misses, rate, text } = judgeOurs(beside.ours);
+    misses.push(...(await judgeRate(rate, options)));
     // The whole host is in it.
-    const rate = ({ dir, theirs: { cpuSeconds } }) => cpuprofile(dir, ['hot', 'burst', 'busy'])[0].hot / cpuSeconds;
-    const ratio = rate(beside) / rate(alone);
+    const hotRate = ({ dir, theirs: { cpuSeconds } }) => cpuprofile(dir, ['hot', 'burst', 'busy'])[0].hot / cpuSeconds;
+    const ratio = hotRate(beside) / hotRate(alone);
     if (!(ratio >= LEAST_OF_THEIRS && ratio <= MOST_OF_THEIRS)) misses.push(`--cpu-prof saw ${ratio.toFixed(2)} of what it sees alone`);
     return { misses, text: `--cpu-prof: ${text}; theirs ${ratio.toFixed(2)} of what it sees alone` };
   }));

@@ -11,6 +11,7 @@
 
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compilerAccepts, cxxCompiler, isMain, missingTools, root, run } from '../scripts/build-native.mjs';
@@ -74,7 +75,8 @@ function readUvu(output) {
   return { passed: Number(passed), failed: Number(total) - Number(passed), skipped: Number(skipped) };
 }
 
-let current; // the running test process: it leads a process group of its own, so an interrupt must be passed on
+/** The running test processes: each leads a process group of its own, so an interrupt must be passed on. */
+const running = new Set();
 
 function killGroup(pid) {
   try {
@@ -88,7 +90,7 @@ function killGroup(pid) {
 export function passInterruptsOn() {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.once(signal, () => {
-      if (current) killGroup(current.pid);
+      for (const child of running) killGroup(child.pid);
       process.kill(process.pid, signal);
     });
   }
@@ -101,7 +103,7 @@ export function runLimited(command, args, { limitMs, env = {}, cwd = root }) {
     const chunks = [];
     let timedOut = false;
     const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-    current = child;
+    running.add(child);
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => chunks.push(chunk));
     const limit = setTimeout(() => {
       timedOut = true;
@@ -109,7 +111,7 @@ export function runLimited(command, args, { limitMs, env = {}, cwd = root }) {
     }, limitMs);
     const finish = (result) => {
       clearTimeout(limit);
-      current = undefined;
+      running.delete(child);
       resolve({ ...result, timedOut, output: Buffer.concat(chunks).toString(), seconds: (performance.now() - started) / 1000 });
     };
     child.once('error', (error) => {
@@ -140,6 +142,13 @@ function judge(end, counts, limitMs) {
   if (result.note) result.failed += 1;
   return result;
 }
+
+/**
+ * Files that measure nothing: two of them run at a time, on two cores or more. All others have the machine to themselves, because what they show depends on who
+ * else runs. A new file is alone until it stands here.
+ */
+const TOGETHER =
+  /^(collector|config|convert|delivery|diff|doctor|export-|flamegraph|golden|input|lifetimes|otlp|pprof|probes|public|pyroscope|report|source-maps|spans-attach)/;
 
 const HEAP_TESTS = "c++ tests of reading V8's heap";
 const THREAD_SANITIZER = 'c++ ring, capture, code event and collector tests under ThreadSanitizer';
@@ -212,6 +221,17 @@ async function runFile(results, file, { node, env }) {
   results.add(file, judge(end, readUvu(end.output), FILE_LIMIT_MS));
 }
 
+async function runFiles(results, files, asked) {
+  const together = files.filter((file) => TOGETHER.test(file));
+  const width = Math.min(2, availableParallelism());
+  await Promise.all(
+    Array.from({ length: width }, async () => {
+      for (let file = together.shift(); file !== undefined; file = together.shift()) await runFile(results, file, asked);
+    }),
+  );
+  for (const file of files) if (!TOGETHER.test(file)) await runFile(results, file, asked);
+}
+
 function options() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -247,7 +267,7 @@ async function main() {
   const files = readdirSync(join(root, 'test'))
     .filter((file) => file.endsWith('.test.mjs') && wanted(file))
     .sort();
-  for (const file of files) await runFile(results, file, asked);
+  await runFiles(results, files, asked);
   if (results.counts.passed + results.counts.failed === 0)
     console.log(`no test ran${asked.filters.length ? ` for: ${asked.filters.join(' ')}` : ''}`);
   return results.end();

@@ -13,7 +13,7 @@ import { buildNative, soak, takeFiles } from './soak/run.mjs';
 
 const require = createRequire(import.meta.url);
 const { stream } = require('./soak/random.cjs');
-const SECONDS = Number(process.env.STROBE_TEST_SECONDS ?? 30);
+const SECONDS = Number(process.env.STROBE_TEST_SECONDS ?? (process.env.CI === 'true' ? 15 : 30));
 const ASAN = /libasan/.test(process.env.LD_PRELOAD ?? '');
 const totals = (profile) => totalsFromComments(profile.comments).totals;
 

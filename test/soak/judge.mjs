@@ -76,7 +76,6 @@ export function cpuByThread(profile, keep = () => true) {
 }
 
 const isSteady = (name) => name === 'main' || / steady \d$/.test(name);
-const percent = (value) => `${(100 * value).toFixed(2)} %`;
 
 /**
  * What is wrong with one session; `profile` and `snapshots` are its decoded files, `totals(profile)` gives the engine's own counts.
@@ -121,7 +120,7 @@ export function judgeSession(session, { profile, snapshots, totals }) {
   }
   const inSnapshots = snapshots.reduce((sum, snapshot) => sum + totals(snapshot).samples, 0);
   if (inSnapshots > said.samples) misses.push(`${inSnapshots} samples in the snapshots, ${said.samples} in the whole profile`);
-  return { misses, worst, cpuNs, samples: said.samples, lost: said.lost, shares: percent(worst) };
+  return { misses, worst, cpuNs, samples: said.samples, lost: said.lost };
 }
 
 /** Antagonists, and their named ways, that did nothing: { antagonist: { counter: n } } and what must be in it. */

@@ -92,6 +92,11 @@ function beat() {
 }
 
 async function main() {
+  // The twin has no `control`.
+  const unknown = [...(options.only ?? []), ...(options.without ?? [])].filter(
+    (name) => !(name in ANTAGONISTS) && (strobe || name !== 'control'),
+  );
+  if (unknown.length > 0) say({ failure: `no such antagonist: ${unknown.join(', ')}; there are ${Object.keys(ANTAGONISTS).join(', ')}` });
   const wanted = Object.keys(ANTAGONISTS).filter(
     (name) => (!(options.only?.length > 0) || options.only.includes(name)) && !options.without?.includes(name),
   );

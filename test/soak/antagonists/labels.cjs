@@ -8,6 +8,8 @@ const { pipeline } = require('node:stream/promises');
 const { setImmediate: immediate, setTimeout: sleep } = require('node:timers/promises');
 const { sum } = require('../work.cjs');
 
+const FILL = 66_000; // more sets than the table holds
+
 const HOPS = {
   await: async () => await null,
   timer: () => sleep(1),
@@ -35,6 +37,8 @@ const labels = {
       : (set, body) => storage.run({ ...storage.getStore(), ...set }, body);
     const current = strobe ? () => strobe.currentLabels() : () => storage.getStore();
     let made = 0;
+    // The table is bounded and this program fills it: before its size is measured, and so that sets are evicted all the time.
+    while (made < FILL) within({ agent: 'filling', request: `${made++}` }, () => undefined);
     const walk = async (agent, depth) => {
       for (let i = 0; i < 4; i++) {
         const hop = random.among(Object.keys(HOPS));
