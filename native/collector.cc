@@ -263,22 +263,28 @@ bool Collector::DrainThread(SampledThread* thread) {
   const uint64_t lost = state->lost_since_taken.exchange(0, std::memory_order_relaxed);
   const uint64_t lost_ns = state->lost_ns_since_taken.exchange(0, std::memory_order_relaxed);
   if (lost != 0 || lost_ns != 0) {
-    if (record_cpu_.load()) AddLost(thread, 0, lost, lost_ns);
+    AddLost(thread, 0, lost, lost_ns);
     worked = true;
   }
   worked |= TakeLostWall(thread);
   const uint64_t unsampled_ns = state->unsampled_ns_since_taken.exchange(0, std::memory_order_relaxed);
-  if (unsampled_ns != 0 && record_cpu_.load()) {
+  if (unsampled_ns != 0) {
     AddUnsampled(thread, 0, unsampled_ns);
     worked = true;
   }
   const uint64_t wall_unsampled_ns = state->wall_unsampled_ns_since_taken.exchange(0, std::memory_order_acquire);
   if (wall_unsampled_ns != 0) {
     // Switched off: what it slept until then, and the rest, which no sample saw.
-    if (state->wall_ended_run.load() == thread->wall.run) {
-      AddIdle(thread, state->wall_ended_idle_ns.load(), state->idle_ticks.load(std::memory_order_relaxed));
+    const uint32_t ended = state->wall_ended_run.load();
+    uint64_t ns = wall_unsampled_ns;
+    if (ended == thread->wall.run) {
+      const uint64_t seen = state->wall_ended_seen_ns.load();
+      AddIdle(thread, seen, state->idle_ticks.load(std::memory_order_relaxed));
+      // A sample that was being taken at that moment has its time.
+      if (thread->wall.done_ns > seen) ns -= std::min(ns, thread->wall.done_ns - seen);
     }
-    AddUnsampled(thread, kWallMode, wall_unsampled_ns);
+    thread->wall.closed_run = ended;
+    if (ns != 0) AddUnsampled(thread, kWallMode, ns);
     worked = true;
   }
   return worked;
@@ -380,7 +386,7 @@ void Collector::Resolve(SampledThread* thread, const capture::SampleRecord& reco
   }
   if ((record.flags & capture::kCpu) != 0) {
     Attribute(thread, record);
-    if (record_cpu_.load()) {
+    if ((record.flags & capture::kCpuProfile) != 0) {
       Begin();
       uint32_t node = builder_.Root();
       for (size_t i = stack.size(); i-- > 0;) node = builder_.Child(node, stack[i]);

@@ -102,8 +102,6 @@ class Collector {
 
   // From now on; `why` stands in the profile.
   void SetFrequency(double hz, stack::RateReason why);
-  // Whether samples that carry CPU go to the CPU profile; attribution takes them anyway.
-  void RecordCpu(bool record) { record_cpu_.store(record); }
   // Slices say when each sample was taken.
   void RecordTimes(bool record) { record_times_.store(record); }
   // Called on the collector's thread when it is awake, without any of its locks held. Set before EnsureStarted.
@@ -210,7 +208,6 @@ class Collector {
   std::mutex rates_mutex_;
   double frequency_hz_ = 100;
   std::vector<stack::RateChange> rate_changes_;  // of the slice in the making
-  std::atomic<bool> record_cpu_{true};
   std::atomic<bool> record_times_{false};
   std::function<void(uint64_t)> housekeeping_;
   CollectorCounters counters_;

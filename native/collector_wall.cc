@@ -9,6 +9,8 @@ namespace strobe {
 void Collector::AddWall(SampledThread* thread, const capture::SampleRecord& record, const std::vector<stack::Frame>& frames,
                         stack::GcKind gc) {
   WallLedger& wall = thread->wall;
+  // Taken while the mode was being switched off; its time is counted.
+  if (record.wall_run == wall.closed_run) return;
   if (record.wall_run != wall.run) {
     // Switched off and on again since the last sample: what it slept before it was switched off is still to be added.
     AddIdle(thread, record.wall_before_idle_ns, wall.ticks_done);
@@ -79,7 +81,7 @@ void Collector::AddSleepers() {
     const uint64_t until_ns = state->idle_until_ns.load(std::memory_order_acquire);
     const uint64_t ticks = state->idle_ticks.load(std::memory_order_relaxed);
     DrainThread(thread);
-    AddIdle(thread, until_ns, ticks);
+    if (thread->wall.run != thread->wall.closed_run) AddIdle(thread, until_ns, ticks);
   }
 }
 

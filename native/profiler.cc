@@ -25,13 +25,6 @@ constexpr uint32_t kGcStackBytes = (capture::kMaxDepthLimit + 1) * sizeof(void*)
 
 int32_t CurrentTid() { return static_cast<int32_t>(syscall(SYS_gettid)); }
 
-// What the thread used since its last sample, when no further one will come: a Worker that lived for less than a period, the end of a run.
-void CountUnsampled(capture::ThreadState* state) {
-  const uint64_t cpu_ns = probe::ThreadCpuNs(state->tid.load());
-  const uint64_t last_ns = state->last_cpu_ns.load();
-  if (cpu_ns > last_ns) state->unsampled_ns_since_taken.fetch_add(cpu_ns - last_ns);
-}
-
 void OnGcBegins(v8api::Isolate*, uint32_t gc_type, uint32_t /*flags*/, void* state) {
   capture::GcBegins(static_cast<capture::ThreadState*>(state), gc_type);
 }
@@ -198,6 +191,7 @@ void Profiler::Arm(SampledThread* thread) {
   const uint64_t cpu_ns = probe::ThreadCpuNs(thread->tid);
   thread->state->last_cpu_ns.store(cpu_ns);
   thread->state->armed_cpu_ns.store(cpu_ns);
+  thread->state->cpu_recorded.store(modes_.cpu);
   thread->state->charged_cpu_ns.store(cpu_ns);
   // The source can't be freed now: that takes the registry's lock, which is ours.
   const capture::LabelSource* labels = thread->state->labels.load();
@@ -228,7 +222,6 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
   modes_ = options.modes;
   asked_hz_ = options.frequency_hz;
   collector_.SetFrequency(options.frequency_hz, stack::RateReason::kStart);
-  collector_.RecordCpu(options.modes.cpu);
   collector_.RecordTimes(options.times);
   collector_.MarkStart();
   collector_.attribution().Reset(&label::LabelTable::Get());
@@ -269,6 +262,7 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
   running_ = true;
 
   budget_share_ = options.budget_share;
+  has_budget_.store(options.budget_share > 0);
   budget_begun_ = false;
   started_ns_ = capture::MonotonicNowNs();
   next_budget_step_ns_ = 0;
@@ -344,7 +338,7 @@ bool Profiler::Join(const std::string& name, int32_t node_thread_id, bool from_s
   }
   if (running_ && !thread->state->armed.load()) {
     Arm(thread);
-    if (from_start) thread->state->unsampled_ns_since_taken.fetch_add(thread->state->last_cpu_ns.load());
+    if (from_start && modes_.cpu) thread->state->unsampled_ns_since_taken.fetch_add(thread->state->last_cpu_ns.load());
   }
   return true;
 }

@@ -134,7 +134,9 @@ class Profiler {
   Stats ReadStats();
   const CollectorCounters& counters() const { return collector_.counters(); }
   // What delivering a signal costs; once, on the encoder's thread.
-  void MeasureSignals() { signal_ns_.store(clock::MeasureSignalNs()); }
+  void MeasureSignals() {
+    if (signal_ns_.load() == 0) signal_ns_.store(clock::MeasureSignalNs());
+  }
   bool KnownKind(int32_t tid, probe::ThreadKind* kind);
 
  private:
@@ -148,6 +150,10 @@ class Profiler {
   // --- modes, rate, budget (profiler_modes.cc) ---
   static void BeginWall(capture::ThreadState* state);
   static void EndWall(capture::ThreadState* state);
+  static void SetCpuRecorded(capture::ThreadState* state, bool record);
+  // What the thread used since its last sample, when no further one will come: a Worker that lived for less than a period, the end of a
+  // run.
+  static void CountUnsampled(capture::ThreadState* state);
   clock::Budget::Totals CostSoFar(uint64_t now_ns);
   void StepBudget(uint64_t now_ns);
   capture::ThreadState* TakeState();
@@ -168,6 +174,7 @@ class Profiler {
   double asked_hz_ = 0;
   clock::Budget budget_;
   double budget_share_ = 0;
+  std::atomic<bool> has_budget_{false};
   bool budget_begun_ = false;
   uint64_t started_ns_ = 0;
   uint64_t next_budget_step_ns_ = 0;

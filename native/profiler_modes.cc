@@ -14,6 +14,13 @@ constexpr uint64_t kStartTakesNs = 2'000'000'000;
 
 }  // namespace
 
+void Profiler::CountUnsampled(capture::ThreadState* state) {
+  if (!state->cpu_recorded.load()) return;
+  const uint64_t cpu_ns = probe::ThreadCpuNs(state->tid.load());
+  const uint64_t last_ns = state->last_cpu_ns.load();
+  if (cpu_ns > last_ns) state->unsampled_ns_since_taken.fetch_add(cpu_ns - last_ns);
+}
+
 // Wall time begins for a thread: whoever arms it or switches the mode on, under the registry's lock.
 void Profiler::BeginWall(capture::ThreadState* state) {
   const uint64_t now = capture::MonotonicNowNs();
@@ -32,6 +39,7 @@ void Profiler::EndWall(capture::ThreadState* state) {
   const uint64_t idle_until = state->idle_until_ns.load();
   const uint64_t seen = std::max(state->last_wall_ns.load(), idle_until);
   state->wall_ended_idle_ns.store(idle_until);
+  state->wall_ended_seen_ns.store(seen);
   state->wall_ended_run.store(state->wall_runs.load());
   // At least a nanosecond: the collector takes it as the sign to close the account.
   state->wall_unsampled_ns_since_taken.fetch_add(now > seen ? now - seen : 1, std::memory_order_release);
@@ -50,17 +58,25 @@ void Profiler::SetFrequency(double hz) {
   sampler_.SetFrequency(hz);
 }
 
+// CPU used so far belongs to what was recorded so far. Between the two reads at most one sample is taken.
+void Profiler::SetCpuRecorded(capture::ThreadState* state, bool record) {
+  if (state->cpu_recorded.load() == record) return;
+  if (!record) CountUnsampled(state);
+  state->last_cpu_ns.store(probe::ThreadCpuNs(state->tid.load()));
+  state->cpu_recorded.store(record);
+}
+
 bool Profiler::SetModes(clock::Modes modes) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!running_) return false;
   const bool had_wall = modes_.wall;
   modes_ = modes;
-  collector_.RecordCpu(modes.cpu);
   for (const SampledThread* thread : threads_) {
     capture::ThreadState* state = thread->state;
     if (!state->armed.load()) continue;
     if (modes.wall && !had_wall) BeginWall(state);
     if (!modes.wall && had_wall) EndWall(state);
+    SetCpuRecorded(state, modes.cpu);
   }
   sampler_.SetModes(modes);
   // Accounts that were closed are not to wait for the next sample.
@@ -79,14 +95,16 @@ clock::Budget::Totals Profiler::CostSoFar(uint64_t now_ns) {
 }
 
 void Profiler::StepBudget(uint64_t now_ns) {
+  if (!has_budget_.load(std::memory_order_relaxed)) return;
   {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (!running_ || budget_share_ == 0 || now_ns < next_budget_step_ns_) return;
+    // Held through a whole listing of code: this thread has rings to drain, and takes the next round.
+    std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock() || !running_ || budget_share_ == 0 || now_ns < next_budget_step_ns_) return;
     next_budget_step_ns_ = now_ns + 1'000'000'000;
   }
   const clock::Budget::Totals totals = CostSoFar(now_ns);
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (!running_) return;
+  std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock() || !running_) return;
   if (!budget_begun_) {
     // What the start took (the encoder's isolate most of all, its self-test, V8's list of code) is paid once: counted here it would starve
     // the first half minute of samples.

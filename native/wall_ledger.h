@@ -17,6 +17,7 @@ namespace strobe {
 
 struct WallLedger {
   uint32_t run = 0;                 // ThreadState::wall_runs of the samples below
+  uint32_t closed_run = 0;          // switched off: the rest of its time is `(unsampled)`
   uint64_t done_ns = 0;             // CLOCK_MONOTONIC: time before is accounted for
   uint64_t ticks_done = 0;          // idle ticks likewise
   std::vector<stack::Frame> stack;  // of the last sample, leaf first

@@ -137,8 +137,10 @@ uint64_t WallFrom(const ThreadState& state) {
 // No room in the ring: both clocks go on, what they measured is lost and counted.
 void CountLost(ThreadState* state, const Wanted& wanted, uint64_t cpu_now, uint64_t weight) {
   if (wanted.cpu) {
-    state->lost_since_taken.fetch_add(1, std::memory_order_relaxed);
-    state->lost_ns_since_taken.fetch_add(weight, std::memory_order_relaxed);
+    if (state->cpu_recorded.load(std::memory_order_relaxed)) {
+      state->lost_since_taken.fetch_add(1, std::memory_order_relaxed);
+      state->lost_ns_since_taken.fetch_add(weight, std::memory_order_relaxed);
+    }
     state->last_cpu_ns.store(cpu_now, std::memory_order_relaxed);
   }
   if (!wanted.wall) return;
@@ -241,6 +243,7 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, const Want
       record->rest_ns = 0;
       if (wanted.cpu) {
         flags |= kCpu;
+        if (state->cpu_recorded.load(std::memory_order_relaxed)) flags |= kCpuProfile;
         record->weight_ns = weight;
         record->rest_ns = Charge(state, cpu_start, record->label);
         state->last_cpu_ns.store(cpu_start, std::memory_order_relaxed);
@@ -270,7 +273,9 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, const Want
     }
   }
   Add(&state->signals, 1);
-  Add(&state->handler_ns, ThreadCpuNowNs() - cpu_start);
+  const uint64_t cpu_end = ThreadCpuNowNs();
+  if (wanted.wall) state->wall_cpu_ns.store(cpu_end, std::memory_order_relaxed);
+  Add(&state->handler_ns, cpu_end - cpu_start);
   state->pending.store(0, std::memory_order_release);
   if (result != CaptureResult::kKeptPending) g_doorbell.Ring(state->ring.HalfFull());
   return result;

@@ -124,12 +124,17 @@ Registers FromContext(const ucontext_t* context) {
   return registers;
 }
 
-// At a handler's first instruction: its return address is libc's restorer, as ours is, its third argument the context above it.
+// At the first instruction of a handler of SIGPROF (only: what a fault's handler would be shown may not be readable): its return address is
+// libc's restorer, as ours is, its third argument the context above it.
 const ucontext_t* HandlerEntered(const ucontext_t* context, uint64_t restorer) {
   const greg_t* g = context->uc_mcontext.gregs;
   const auto sp = static_cast<uint64_t>(g[REG_RSP]);
   const auto argument = static_cast<uint64_t>(g[REG_RDX]);
-  if (argument != sp + sizeof(uint64_t) || StackWord(sp) != restorer) return nullptr;
+  constexpr uint64_t kInfoAt = sizeof(uint64_t) + 304;  // behind the return address and the kernel's struct ucontext
+  if (g[REG_RDI] != SIGPROF || static_cast<uint64_t>(g[REG_RSI]) != sp + kInfoAt || argument != sp + sizeof(uint64_t) ||
+      StackWord(sp) != restorer) {
+    return nullptr;
+  }
   return reinterpret_cast<const ucontext_t*>(argument);
 }
 
@@ -186,7 +191,7 @@ Registers FromContext(const ucontext_t* context) {
 const ucontext_t* HandlerEntered(const ucontext_t* context, uint64_t restorer) {
   const auto& m = context->uc_mcontext;
   const uint64_t argument = m.regs[2];
-  if (m.regs[30] != restorer || argument < m.sp || argument - m.sp >= sizeof(siginfo_t) + sizeof(uint64_t[2])) return nullptr;
+  if (m.regs[0] != SIGPROF || m.regs[1] != m.sp || argument != m.sp + sizeof(siginfo_t) || m.regs[30] != restorer) return nullptr;
   return reinterpret_cast<const ucontext_t*>(argument);
 }
 

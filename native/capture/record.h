@@ -66,14 +66,15 @@ struct SampleRecord {
 static_assert(sizeof(SampleRecord) % 8 == 0);
 
 enum SampleFlags : uint16_t {
-  kTruncated = 1,   // deeper than maxDepth: the root side is missing
-  kFromCaller = 2,  // V8 saw no stack at pc; frames[0] is the return address, the rest V8's answer for the caller
-  kWalked = 8,      // frames are WalkedFrame (js_walk.h), three words each; `frame_count` counts words
-  kGcPrologue = 4,  // inside a collection: frames and label are those of its trigger, `code_events` of that moment
-  kCpu = 16,        // a sample of the CPU profile
-  kWall = 32,       // a sample of the wall profile
-  kAtWait = 64,     // stood at a wait of the kernel (epoll, futex, poll, sleep)
-  kWallLoss = 128,  // wall samples before this one found no room: what lies before wall_from_ns is lost
+  kTruncated = 1,     // deeper than maxDepth: the root side is missing
+  kFromCaller = 2,    // V8 saw no stack at pc; frames[0] is the return address, the rest V8's answer for the caller
+  kWalked = 8,        // frames are WalkedFrame (js_walk.h), three words each; `frame_count` counts words
+  kGcPrologue = 4,    // inside a collection: frames and label are those of its trigger, `code_events` of that moment
+  kCpu = 16,          // a sample of the CPU profile
+  kWall = 32,         // a sample of the wall profile
+  kCpuProfile = 256,  // kCpu, and not only for attribution
+  kAtWait = 64,       // stood at a wait of the kernel (epoll, futex, poll, sleep)
+  kWallLoss = 128,    // wall samples before this one found no room: what lies before wall_from_ns is lost
 };
 
 // The word at the end of the stack that GetStackSample was given; the handler asks for one frame more than maxDepth to know a cut stack.

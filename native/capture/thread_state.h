@@ -43,12 +43,14 @@ struct ThreadState {
   std::atomic<bool> armed{false};
   std::atomic<uint32_t> pending{0};
   std::atomic<uint64_t> last_cpu_ns{0};
+  std::atomic<bool> cpu_recorded{true};   // CPU samples stand in the profile; whoever arms or switches modes writes
   std::atomic<uint64_t> armed_cpu_ns{0};  // the thread's clock when it was armed
 
   // --- wall time; CLOCK_MONOTONIC; see clock/wall_watch.h ---
   std::atomic<uint64_t> last_wall_ns{0};      // of the last wall sample, or when wall time began to be recorded
   std::atomic<uint64_t> wall_began_ns{0};     // whoever switches it on writes, 0: it is not recorded
   std::atomic<uint32_t> wall_runs{0};         // how often it was switched on, so that the collector knows a new beginning
+  std::atomic<uint64_t> wall_cpu_ns{0};       // the thread's CPU clock when the handler of that sample was done; handler writes
   std::atomic<bool> stood_at_syscall{false};  // the last wall sample found the thread in a system call; handler writes
   // The thread was seen at this moment as the last wall sample left it: asleep, without any CPU in between.
   std::atomic<uint64_t> idle_until_ns{0};
@@ -57,6 +59,7 @@ struct ThreadState {
   // is on began: the collector may see all of a run, and its end, at once.
   std::atomic<uint64_t> wall_ended_idle_ns{0};
   std::atomic<uint32_t> wall_ended_run{0};
+  std::atomic<uint64_t> wall_ended_seen_ns{0};  // from there on its time is `(unsampled)`
   std::atomic<uint64_t> wall_before_idle_ns{0};
   bool wall_lost = false;  // own thread only
 

@@ -18,6 +18,8 @@ constexpr double kMostDown = 8;
 constexpr double kMostUp = 1.5;
 constexpr double kLeastForSamples = 0.2;
 constexpr double kLowestHz = 1;
+// A rate is kept as a whole number of nanoseconds.
+constexpr double kSameRate = 1e-3;
 // CPU of ours a sample, before any was measured: on the high side.
 constexpr double kLikelySampleSeconds = 100e-6;
 
@@ -47,14 +49,16 @@ double Budget::Step(const Totals& totals, double hz) {
   if (rest_base_ == 0) rest_base_ = base * kRestPriorSteps;
   rest_cost_ = rest_cost_ * keep_rest + grown(totals.rest_ns, last_.rest_ns);
   rest_base_ = rest_base_ * keep_rest + base;
-  last_ = totals;
+  // A thread that ends is missing in one sum and back in the next: not a second's growth.
+  last_ = {totals.now_ns, std::max(last_.sampling_ns, totals.sampling_ns), std::max(last_.rest_ns, totals.rest_ns),
+           std::max(last_.process_ns, totals.process_ns)};
 
   const double left = std::max(share_ - rest_cost_ / rest_base_, share_ * kLeastForSamples);
   const double per_hz = sample_cost_ / sample_base_;
   const double fits = per_hz > 0 ? left / per_hz : asked_hz_;
   const double step = std::clamp(fits, hz / kMostDown, hz * kMostUp);
   const double next = std::clamp(step, std::min(kLowestHz, asked_hz_), asked_hz_);
-  return std::fabs(next / hz - 1) > kHysteresis || (next == asked_hz_ && hz != asked_hz_) ? next : 0;
+  return std::fabs(next / hz - 1) > kHysteresis || (next == asked_hz_ && std::fabs(hz / asked_hz_ - 1) > kSameRate) ? next : 0;
 }
 
 }  // namespace strobe::clock

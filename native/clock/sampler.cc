@@ -137,11 +137,13 @@ uint64_t Sampler::RandomGap(uint64_t period_ns) {
   return static_cast<uint64_t>(-std::log(uniform) * static_cast<double>(period_ns) * (1 - kDeadTime));
 }
 
-bool Sampler::SleepToNextTick(uint64_t period_ns) {
+bool Sampler::SleepToNextTick(uint64_t period_ns, bool kicked) {
   // The schedule is absolute: what a tick itself takes does not thin out the ticks. Those that were missed meanwhile are one; the gaps have
   // no memory, so the next one may as well be counted from now.
   const uint64_t now = capture::MonotonicNowNs();
-  next_tick_ns_ += RandomGap(period_ns) + 1;
+  // Ended before its tick came: a new gap from here is as good as the rest of the old one, and right for a new rate. Added to the old one,
+  // kicks that come faster than ticks would put the tick off for ever.
+  next_tick_ns_ = (kicked ? now : next_tick_ns_) + RandomGap(period_ns) + 1;
   if (next_tick_ns_ <= now) next_tick_ns_ = now + RandomGap(period_ns) + 1;
   const uint64_t longest = now + kLongestGapPeriods * period_ns;  // after a pause, or a change of rate
   if (next_tick_ns_ > longest) next_tick_ns_ = longest;
@@ -156,10 +158,12 @@ void Sampler::Run() {
   quiet_since_ns_ = capture::MonotonicNowNs();
   used_since_ns_ = 0;
   next_tick_ns_ = quiet_since_ns_;
+  slow_ = false;
+  bool kicked = false;
   while (running_.load()) {
     uint64_t period_ns = period_ns_.load(std::memory_order_relaxed);
     if (slow_ && modes().wall) period_ns = std::max(period_ns, kSlowPeriodNs);
-    const bool kicked = SleepToNextTick(period_ns);
+    kicked = SleepToNextTick(period_ns, kicked);
     wakeups_.fetch_add(1, std::memory_order_relaxed);
     if (kicked) continue;
     const uint64_t now = capture::MonotonicNowNs();
@@ -200,10 +204,9 @@ void Sampler::Look(Entry* entry, Modes modes, uint64_t now, uint64_t dead_ns) {
   capture::ThreadState* state = entry->state;
   ThreadLook look(&entry->clocked);
   const uint64_t cpu = look.cpu_ns();
-  if (cpu > entry->seen_cpu_ns) {
-    used_since_ns_ += cpu - entry->seen_cpu_ns;
-    slow_ = false;
-  }
+  // Whether ticks are slow is decided by the process's use over a while, never by what a thread just did: a gap that depends on the state
+  // before it favours the short waits behind long ones (measured: 17 % for a true 15).
+  if (cpu > entry->seen_cpu_ns) used_since_ns_ += cpu - entry->seen_cpu_ns;
   entry->seen_cpu_ns = cpu;
   capture::Wanted wanted;
   wanted.cpu = false;
@@ -218,14 +221,17 @@ void Sampler::Look(Entry* entry, Modes modes, uint64_t now, uint64_t dead_ns) {
   wanted.runnable = wanted.cpu && !look.Running();
   // One signal of ours on its way at a time; a thread that blocks it keeps its CPU for later.
   if (state->pending.exchange(1, std::memory_order_acq_rel) != 0) {
-    if (cpu < entry->sent_cpu_ns + entry->patience_ns) return;
+    // A sleeping thread uses none: there time counts, too.
+    const bool waited = wanted.wall && now > entry->sent_ns + 10 * entry->patience_ns;
+    if (cpu < entry->sent_cpu_ns + entry->patience_ns && !waited) return;
     entry->patience_ns *= 2;
   } else {
     entry->patience_ns = kPatienceNs;
   }
+  entry->sent_ns = now;
   if (wanted.wall) {
     entry->wall.Sends(&entry->clocked, &look, now + dead_ns);
-    if (!entry->wall.batches()) batches_idle_.store(false);
+    batches_idle_.store(entry->wall.batches(), std::memory_order_relaxed);
   }
   Send(entry, wanted, cpu);
 }

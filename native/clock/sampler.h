@@ -56,9 +56,9 @@ class Sampler {
   // CPU of the sampler thread up to its last wake-up.
   uint64_t cpu_ns() const { return cpu_ns_.load(std::memory_order_relaxed); }
   // Somebody else took the signal: sampling stopped, so that it can't kill the process.
+  bool signal_taken() const { return signal_taken_.load(); }
   // The kernel tells how often a thread ran: sleeping threads need no signals in wall mode.
   bool batches_idle() const { return batches_idle_.load(); }
-  bool signal_taken() const { return signal_taken_.load(); }
   // How many signals the kernel refused since the last one that it took, and its last errno.
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
   int refused_errno() const { return refused_errno_.load(std::memory_order_relaxed); }
@@ -69,6 +69,7 @@ class Sampler {
     ClockedThread clocked;
     uint64_t seen_cpu_ns = 0;  // at the last tick
     uint64_t sent_cpu_ns = 0;  // CPU at the last signal
+    uint64_t sent_ns = 0;      // when, in wall mode
     uint64_t patience_ns = 0;  // how much more CPU until a signal that has not arrived is sent again
     WallWatch wall;
   };
@@ -81,7 +82,7 @@ class Sampler {
   void Send(Entry* entry, const capture::Wanted& wanted, uint64_t cpu_ns);
   Modes modes() const;
   bool Park(uint64_t period_ns);
-  bool SleepToNextTick(uint64_t period_ns);
+  bool SleepToNextTick(uint64_t period_ns, bool kicked);
   uint64_t RandomGap(uint64_t period_ns);
   uint32_t Random();
 

@@ -126,6 +126,8 @@ int SendSample(const ClockedThread& thread, uint64_t token) {
 
 uint64_t MeasureSignalNs() {
   constexpr int kRounds = 32;
+  // A signal whose disposition is the default one would end the process.
+  if (!capture::HandlerInPlace()) return 0;
   sigset_t blocked;
   if (pthread_sigmask(SIG_BLOCK, nullptr, &blocked) != 0 || sigismember(&blocked, capture::SampleSignal()) != 0) return 0;
   ClockedThread self;

@@ -2,6 +2,13 @@
 
 namespace strobe::clock {
 
+namespace {
+
+// Enough to return from the signal and to make the system call again.
+constexpr uint64_t kBackToSleepNs = 30'000;
+
+}  // namespace
+
 bool ThreadLook::Running() {
   if (running_ == Known::kNotAsked) running_ = ReadCpuNs(*thread_) != cpu_ns_ ? Known::kYes : Known::kNo;
   return running_ == Known::kYes;
@@ -30,7 +37,8 @@ bool WallWatch::Due(capture::ThreadState* state, ClockedThread* thread, ThreadLo
   if (!asleep_ && sent_asleep_ && state->stood_at_syscall.load(std::memory_order_relaxed)) {
     // The clock was read first: a run behind that shows at the next tick, one before it is in the count.
     uint64_t slices = 0;
-    asleep_ = !look->Running() && !look->Runnable() && ReadTimeSlices(thread, &slices) && slices == slices_ + 1;
+    asleep_ = look->cpu_ns() < state->wall_cpu_ns.load(std::memory_order_relaxed) + kBackToSleepNs && !look->Running() &&
+              !look->Runnable() && ReadTimeSlices(thread, &slices) && slices == slices_ + 1;
     settled_cpu_ns_ = look->cpu_ns();
     sent_asleep_ = asleep_;
   }

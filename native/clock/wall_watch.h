@@ -7,8 +7,10 @@
 // "Has not run" is: its CPU clock did not move. But a sample moves it: the signal wakes the thread, the handler runs, the system call
 // returns and is made again. So after a signal to a sleeping thread its clock is trusted again only when the kernel says that it was put on
 // a CPU once since then, for that signal (the count of time slices in schedstat), and the handler saw it in a system call. Anything else
-// (preempted in the handler, work in between) gets another signal at the next tick: never a guess. A limit on how much CPU a sample may
-// take was tried on paper: a program that alternates between two waits with 30 us of work in between would be read wrong.
+// (preempted in the handler, work in between) gets another signal at the next tick. The count alone is not enough: a wait that was over
+// when the signal came goes on with work and may block elsewhere in the same slice (measured: 1 to 4 of 700 sleeps). So what the thread
+// used since the handler must be no more than going back to sleep takes. That limit alone would not do either: 30 us of work between two
+// waits would be read wrong whenever they fall between two ticks.
 //
 // Where the kernel tells no such count (gVisor), sleeping threads are signalled at each tick: right, but dearer; `batches()` says so.
 //

@@ -131,6 +131,39 @@ TEST(budget_takes_noise_and_totals_that_run_backwards) {
   CHECK(hz > 40 && hz < 160);
 }
 
+TEST(budget_knows_a_rounded_rate) {
+  // The clock keeps whole nanoseconds: 99 Hz reads 99.00000099.
+  for (const double asked : {99.0, 300.0, 7.0}) {
+    Budget budget;
+    Budget::Totals totals;
+    budget.Begin(0.5, asked, totals);
+    const double hz = 1e9 / static_cast<double>(static_cast<uint64_t>(1e9 / asked));
+    for (int i = 0; i < 10; i++) {
+      totals.now_ns += 1'000'000'000;
+      totals.sampling_ns += 1'000'000;
+      totals.process_ns += 1'000'000'000;
+      CHECK_EQ(budget.Step(totals, hz), 0);
+    }
+  }
+}
+
+TEST(budget_takes_a_thread_that_is_missing_in_one_sum) {
+  Budget budget;
+  Budget::Totals totals;
+  totals.sampling_ns = 20'000'000'000;
+  budget.Begin(0.005, 1000, totals);
+  double hz = 80;
+  for (int i = 0; i < 20; i++) {
+    totals.now_ns += 1'000'000'000;
+    totals.sampling_ns += static_cast<uint64_t>(hz * 60'000);
+    totals.process_ns += 1'000'000'000;
+    Budget::Totals seen = totals;
+    if (i == 10) seen.sampling_ns -= 19'000'000'000;
+    if (const double next = budget.Step(seen, hz); next != 0) hz = next;
+  }
+  CHECK_NEAR(hz, 83, 12);
+}
+
 TEST(budget_begins_on_the_safe_side) {
   CHECK_EQ(Budget::FirstHz(0.005, 1000), 50);
   CHECK_EQ(Budget::FirstHz(0.5, 1000), 1000);

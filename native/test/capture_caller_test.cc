@@ -104,7 +104,7 @@ TEST(capture_from_the_caller_when_v8_gives_no_stack) {
     FakeThread thread;
     thread.isolate.state = vm_state;
     const SampleRecord record = thread.Sample(Returning());
-    CHECK_EQ(record.flags, kCpu | kFromCaller);
+    CHECK_EQ(record.flags, kCpu | kCpuProfile | kFromCaller);
     CHECK(thread.frames == std::vector<uint64_t>({0x2000, 0x3000, 0x4000}));
     CHECK_EQ(record.pc, FakeThread::kPc);  // the leaf is still where the thread was
     if (!CHECK_EQ(thread.isolate.calls.size(), 2)) return;
@@ -124,7 +124,7 @@ TEST(capture_from_the_caller_behind_push) {
   registers.leaf.stack[0] = 0xbad0;
   registers.leaf.stack[1] = 0x2000;
   const SampleRecord record = thread.Sample(registers);
-  CHECK_EQ(record.flags, kCpu | kFromCaller);
+  CHECK_EQ(record.flags, kCpu | kCpuProfile | kFromCaller);
   CHECK(thread.frames == std::vector<uint64_t>({0x2000, 0x3000, 0x4000}));
   CHECK_EQ(thread.isolate.calls.at(1).sp, FakeThread::kSp + 16);
 }
@@ -139,7 +139,7 @@ TEST(capture_from_the_caller_of_a_frame_that_is_whole) {
   registers.leaf.stack[0] = 0x7200;
   registers.leaf.stack[1] = 0x2000;
   const SampleRecord record = thread.Sample(registers);
-  CHECK_EQ(record.flags, kCpu | kFromCaller);
+  CHECK_EQ(record.flags, kCpu | kCpuProfile | kFromCaller);
   CHECK(thread.frames == std::vector<uint64_t>({0x2000, 0x3000, 0x4000}));
   CHECK_EQ(thread.isolate.calls.at(1).sp, FakeThread::kFp + 16);
   CHECK_EQ(thread.isolate.calls.at(1).fp, 0x7200);
@@ -152,7 +152,7 @@ TEST(capture_from_the_caller_that_a_register_holds) {
   test::PutCode(&registers.leaf, {0x48, 0x8d, 0x24, 0xcc, 0x41, 0x52, 0xc3});  // lea rsp,[rsp+rcx*8]; push r10; ret
   registers.leaf.stack[0] = 0xbad0;
   registers.leaf.lr = 0x2000;
-  CHECK_EQ(thread.Sample(registers).flags, kCpu | kFromCaller);
+  CHECK_EQ(thread.Sample(registers).flags, kCpu | kCpuProfile | kFromCaller);
   CHECK(thread.frames == std::vector<uint64_t>({0x2000, 0x3000, 0x4000}));
   CHECK_EQ(thread.isolate.calls.at(1).sp, FakeThread::kSp);
 }
@@ -162,30 +162,30 @@ TEST(capture_from_the_caller_only_where_it_is_known) {
   // V8 has a stack: it is not asked again.
   FakeThread with_stack;
   with_stack.isolate.pc_without_stack = 0;
-  CHECK_EQ(with_stack.Sample(Returning()).flags, kCpu);
+  CHECK_EQ(with_stack.Sample(Returning()).flags, kCpu | kCpuProfile);
   CHECK(with_stack.frames == std::vector<uint64_t>({0x3000, 0x4000}));
   CHECK_EQ(with_stack.isolate.calls.size(), 1);
   // In a frame, or no code at pc: no guess.
   FakeThread in_frame;
   Registers registers = Returning();
   test::PutInFrame(&registers.leaf, 0x2000);
-  CHECK_EQ(in_frame.Sample(registers).flags, kCpu);
+  CHECK_EQ(in_frame.Sample(registers).flags, kCpu | kCpuProfile);
   registers.leaf.code_length = 0;
-  CHECK_EQ(in_frame.Sample(registers).flags, kCpu);
+  CHECK_EQ(in_frame.Sample(registers).flags, kCpu | kCpuProfile);
   CHECK_EQ(in_frame.isolate.calls.size(), 2);
   CHECK(in_frame.frames.empty());
   // Native code: a return address there leads nowhere that V8 knows.
   for (const VmState vm_state : {VmState::kExternal, VmState::kGc, VmState::kIdle, VmState::kCompiler, VmState::kIdleExternal}) {
     FakeThread native;
     native.isolate.state = vm_state;
-    CHECK_EQ(native.Sample(Returning()).flags, kCpu);
+    CHECK_EQ(native.Sample(Returning()).flags, kCpu | kCpuProfile);
     CHECK_EQ(native.isolate.calls.size(), 1);
     CHECK(native.frames.empty());
   }
   // The caller has no stack either.
   FakeThread nothing;
   nothing.isolate.frames.clear();
-  CHECK_EQ(nothing.Sample(Returning()).flags, kCpu);
+  CHECK_EQ(nothing.Sample(Returning()).flags, kCpu | kCpuProfile);
   CHECK_EQ(nothing.isolate.calls.size(), 2);
   CHECK(nothing.frames.empty());
 }
@@ -196,7 +196,7 @@ TEST(capture_from_the_caller_keeps_the_depth) {
     thread.isolate.frames.assign(behind, 0x3000);
     const SampleRecord record = thread.Sample(Returning());
     const bool cut = behind + 1 > thread.state.max_depth;
-    CHECK_EQ(record.flags, kCpu | kFromCaller | (cut ? kTruncated : 0));
+    CHECK_EQ(record.flags, kCpu | kCpuProfile | kFromCaller | (cut ? kTruncated : 0));
     CHECK_EQ(thread.frames.size(), cut ? thread.state.max_depth : behind + 1);
     CHECK_EQ(thread.frames.front(), 0x2000);
   }

@@ -143,7 +143,7 @@ TEST(capture_record_holds_the_sample) {
   CHECK_EQ(record.code_events, 42);
   CHECK_EQ(record.pc, 0xabc);
   CHECK_EQ(record.vm_state, static_cast<uint16_t>(v8api::VmState::kExternal));
-  CHECK_EQ(record.flags, kCpu);
+  CHECK_EQ(record.flags, kCpu | kCpuProfile);
   CHECK(record.time_ns >= time_before && record.time_ns <= time_after);
   CHECK_EQ(record.weight_ns, thread.state.last_cpu_ns - cpu_before);
   CHECK_EQ(record.label.trace_id_high | record.label.span_id | record.label.label_set | record.label.attribution_slot, 0);
@@ -187,7 +187,7 @@ TEST(capture_truncates_behind_max_depth) {
     CHECK(Capture(&thread.state, At(1), {}) == CaptureResult::kRecorded);
     const std::vector<Sample> samples = thread.Drain();
     if (!CHECK_EQ(samples.size(), 1)) return;
-    CHECK_EQ(samples[0].record.flags, kCpu | (depth > 16 ? kTruncated : 0));
+    CHECK_EQ(samples[0].record.flags, kCpu | kCpuProfile | (depth > 16 ? kTruncated : 0));
     CHECK_EQ(samples[0].frames.size(), depth > 16 ? 16 : depth);
     CHECK_EQ(samples[0].frames.front(), 0x1000);  // the leaf side is what stays
   }
@@ -347,7 +347,8 @@ TEST(capture_with_a_reader_on_another_thread) {
       const uint64_t attempt = sample.record.pc - 1;
       const uint64_t depth = attempt % 21;
       wrong += sample.record.pc > last_pc && sample.record.code_events == attempt + 1 &&
-                       sample.frames.size() == (depth < 16 ? depth : 16) && sample.record.flags == (kCpu | (depth > 16 ? kTruncated : 0))
+                       sample.frames.size() == (depth < 16 ? depth : 16) &&
+                       sample.record.flags == (kCpu | kCpuProfile | (depth > 16 ? kTruncated : 0))
                    ? 0
                    : 1;
       last_pc = sample.record.pc;

@@ -75,7 +75,7 @@ class FakeThread {
     record->weight_ns = spec.weight_ns;
     record->pc = spec.pc;
     record->vm_state = static_cast<uint16_t>(spec.state);
-    record->flags = static_cast<uint16_t>(spec.flags | capture::kCpu);
+    record->flags = static_cast<uint16_t>(spec.flags | capture::kCpu | capture::kCpuProfile);
     record->frame_count = static_cast<uint32_t>(spec.frames.size());
     record->label = {};
     if (!spec.frames.empty()) memcpy(room + sizeof(capture::SampleRecord), spec.frames.data(), spec.frames.size() * 8);

@@ -96,7 +96,7 @@ TEST(capture_gc_samples_carry_the_trigger) {
   for (int i = 0; i < 3; i++) {
     const SampleRecord record = thread.Sample(VmState::kGc);
     CHECK_EQ(record.code_events, 5);
-    CHECK_EQ(record.flags, kCpu | kGcPrologue);
+    CHECK_EQ(record.flags, kCpu | kCpuProfile | kGcPrologue);
     CHECK_EQ(record.gc_type, v8api::kGcMarkSweepCompact);
     CHECK(thread.frames == std::vector<uint64_t>({0x1000, 0x2000}));
   }
@@ -117,7 +117,7 @@ TEST(capture_gc_javascript_beside_it_keeps_its_own_stack) {
   thread.isolate.frames = {0x2000, 0x3000};
   const SampleRecord record = thread.Sample(VmState::kJs);
   CHECK_EQ(record.code_events, 6);
-  CHECK_EQ(record.flags | record.gc_type, kCpu);
+  CHECK_EQ(record.flags | record.gc_type, kCpu | kCpuProfile);
   CHECK(thread.frames == std::vector<uint64_t>({0x2000, 0x3000}));
 }
 
@@ -148,7 +148,7 @@ TEST(capture_gc_without_javascript) {
   FakeThread thread;
   thread.Begin();
   const SampleRecord record = thread.Sample(VmState::kGc);
-  CHECK_EQ(record.flags, kCpu | kGcPrologue);
+  CHECK_EQ(record.flags, kCpu | kCpuProfile | kGcPrologue);
   CHECK_EQ(record.code_events, 5);
   CHECK_EQ(record.gc_type, v8api::kGcScavenge);
   CHECK(thread.frames.empty());
@@ -170,13 +170,13 @@ TEST(capture_gc_walks_where_v8_gives_no_stack) {
   g_exit_frame_slot.store(0);
   for (size_t i = 0; i < 24; i++) stack[i] = 0;  // what the collection makes of the stack does not matter
   const SampleRecord record = thread.Sample(VmState::kGc);
-  CHECK_EQ(record.flags, kCpu | kGcPrologue | kWalked);
+  CHECK_EQ(record.flags, kCpu | kCpuProfile | kGcPrologue | kWalked);
   CHECK(thread.frames == std::vector<uint64_t>({0x5000, 77, 88}));
   GcEnds(&thread.state);
   // The next one has V8's stack again.
   thread.isolate.frames = {0x1000};
   thread.Begin();
-  CHECK_EQ(thread.Sample(VmState::kGc).flags, kCpu | kGcPrologue);
+  CHECK_EQ(thread.Sample(VmState::kGc).flags, kCpu | kCpuProfile | kGcPrologue);
   CHECK(thread.frames == std::vector<uint64_t>({0x1000}));
 }
 
@@ -204,7 +204,7 @@ TEST(capture_gc_keeps_the_depth) {
     thread.isolate.frames.assign(depth, 0x1000);
     thread.Begin();
     const SampleRecord record = thread.Sample(VmState::kGc);
-    CHECK_EQ(record.flags, kCpu | kGcPrologue | (depth > 8 ? kTruncated : 0));
+    CHECK_EQ(record.flags, kCpu | kCpuProfile | kGcPrologue | (depth > 8 ? kTruncated : 0));
     CHECK_EQ(thread.frames.size(), depth > 8 ? 8 : depth);
   }
   // The limit is lowered between a collection's beginning and its sample (another run was started meanwhile).
@@ -212,7 +212,7 @@ TEST(capture_gc_keeps_the_depth) {
   thread.isolate.frames.assign(8, 0x1000);
   thread.Begin();
   thread.state.max_depth = 3;
-  CHECK_EQ(thread.Sample(VmState::kGc).flags, kCpu | kGcPrologue | kTruncated);
+  CHECK_EQ(thread.Sample(VmState::kGc).flags, kCpu | kCpuProfile | kGcPrologue | kTruncated);
   CHECK_EQ(thread.frames.size(), 3);
 }
 

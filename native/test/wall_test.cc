@@ -139,7 +139,7 @@ TEST(wall_and_cpu_share_one_record) {
   CHECK_EQ(slice->totals.samples, 1);
   CHECK_EQ(slice->wall_totals.samples, 1);
   // Only wall: attribution has its CPU, the profile does not.
-  world.collector.RecordCpu(false);
+  world.state.cpu_recorded.store(false);
   world.Take({.cpu = true, .wall = true});
   CHECK_EQ(world.Cut(0).size(), 0);
 }
@@ -211,6 +211,7 @@ TEST(wall_switched_off_and_on_again_counts_no_time_between) {
   world.state.wall_began_ns.store(0);
   world.state.wall_ended_idle_ns.store(idle);
   world.state.wall_ended_run.store(world.state.wall_runs.load());
+  world.state.wall_ended_seen_ns.store(idle);
   world.state.wall_unsampled_ns_since_taken.store(5);
   CHECK(world.Take({.cpu = false, .wall = true}) == CaptureResult::kKeptPending);  // a signal that was on its way
   const uint64_t first_run = idle - world.began + 5;
@@ -232,6 +233,7 @@ TEST(wall_runs_that_are_seen_at_once_are_kept_apart) {
     const uint64_t idle = world.state.idle_until_ns.load();
     world.state.wall_ended_idle_ns.store(idle);
     world.state.wall_ended_run.store(world.state.wall_runs.load());
+    world.state.wall_ended_seen_ns.store(idle);
     world.state.wall_unsampled_ns_since_taken.fetch_add(1);
     return idle;
   };
