@@ -13,6 +13,10 @@ Usage
   strobe flamegraph <profile.pb.gz>… [options] a page for the browser: flame graph, heat map, labels
   strobe merge <files…> -o FILE                one profile from several
   strobe convert <profile> -o FILE             to and from speedscope, Firefox, .cpuprofile, collapsed
+  strobe status [<pid>]                        what the profiler of a running process does
+  strobe attach <pid> [options]                records a running process (started with STROBE_CONTROL=1)
+  strobe top <pid> [options]                   its functions, threads and labels, live
+  strobe stop <pid>                            ends its profiler
   strobe doctor                                what works here, and what to do about the rest
 
   strobe <command> --help                      options and examples of a command
@@ -38,6 +42,14 @@ async function main(argv: string[]): Promise<number> {
       return (await import('./diff.js')).diffCommand(rest);
     case 'convert':
       return (await import('./convert.js')).convertCommand(rest);
+    case 'status':
+      return (await import('./status.js')).statusCommand(rest);
+    case 'attach':
+      return (await import('./attach.js')).attachCommand(rest);
+    case 'top':
+      return (await import('./top.js')).topCommand(rest);
+    case 'stop':
+      return (await import('./stop.js')).stopCommand(rest);
     case 'doctor':
       return (await import('./doctor.js')).doctorCommand(rest);
     case '--version':
@@ -53,7 +65,7 @@ async function main(argv: string[]): Promise<number> {
       process.stderr.write(
         command === undefined
           ? HELP
-          : `strobe: unknown command '${command}'; commands: run, report, diff, flamegraph, merge, convert, doctor (strobe --help)\n`,
+          : `strobe: unknown command '${command}'; commands: run, report, diff, flamegraph, merge, convert, status, attach, top, stop, doctor (strobe --help)\n`,
       );
       return 2;
   }

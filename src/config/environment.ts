@@ -7,6 +7,7 @@
 //   STROBE_MAX_DEPTH                default 512
 //   STROBE_EXIT_TIMEOUT_SECONDS     how long an ending process waits for the last profile, 0 to 60, default 2
 //   STROBE_SOURCE_MAPS              0: positions stay those of the code that runs; default 1
+//   STROBE_CONTROL                  1: a Unix socket for strobe status, attach, top, stop; default 0
 //   STROBE_APP_NAME, STROBE_TAGS    ("env=prod,version=1.2"); without STROBE_APP_NAME, OTEL_SERVICE_NAME
 //   STROBE_DIR                      files in this directory
 //   STROBE_PYROSCOPE_ENDPOINT, STROBE_OTLP_ENDPOINT    windows go there
@@ -51,6 +52,7 @@ const KNOWN = [
   'STROBE_MAX_DEPTH',
   'STROBE_EXIT_TIMEOUT_SECONDS',
   'STROBE_SOURCE_MAPS',
+  'STROBE_CONTROL',
   'STROBE_APP_NAME',
   'STROBE_TAGS',
   'STROBE_DIR',
@@ -189,6 +191,7 @@ export function readEnvironment(env: Env, hasFile: boolean): Settings['options']
     maxDepth: number(env, 'STROBE_MAX_DEPTH', 1, 4096),
     exitTimeoutSeconds: number(env, 'STROBE_EXIT_TIMEOUT_SECONDS', 0, 60),
     sourceMaps: flag(env, 'STROBE_SOURCE_MAPS'),
+    control: flag(env, 'STROBE_CONTROL'),
     appName: env.STROBE_APP_NAME || undefined,
     tags: pairs(env, 'STROBE_TAGS'),
     exporters: exporters(env, hasFile),

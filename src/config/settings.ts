@@ -12,6 +12,7 @@ export interface Settings {
     maxDepth?: number;
     exitTimeoutSeconds?: number;
     sourceMaps?: boolean;
+    control?: boolean;
     appName?: string;
     tags?: Record<string, string>;
     exporters?: Exporter[];

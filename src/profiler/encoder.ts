@@ -10,6 +10,7 @@ import { writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
+import type { ControlServer } from '../control/server';
 import { Delivery } from '../export/delivery';
 import { wantsTimes } from '../export/file';
 import { finishedProfile } from '../export/finished';
@@ -19,9 +20,12 @@ import { loadNative, packageVersion, type Slice } from '../native';
 import { encodeGzip } from '../pprof/encode';
 import { totalsToComments } from '../pprof/totals';
 import { EncoderMaps } from './maps';
+import { ownModes } from './modes';
 import { PROFILE_MODES, type ProfileMode } from './options';
 import { COUNTER, type EncoderSetup, type FromEncoder, processCpuNs, type ToEncoder } from './protocol';
+import { Recordings } from './recordings';
 import { runSelfTest } from './self-test';
+import { readStats } from './stats';
 import { Subscriber, type SubscriberOptions } from './subscriber';
 
 const { options, counters: shared, base, deliveryStats } = workerData as EncoderSetup;
@@ -43,14 +47,17 @@ const recorded = new Set(options.mode);
 /** Recorded now. */
 let modes = options.mode;
 const snapshots = subscribe();
-/** Of callers of the pull exporter, while they wait. */
-const pulls = new Set<Subscriber>();
+/** Of callers of the pull exporter and of clients of the control socket, while they wait. */
+const recordings = new Recordings({ native, counters, comments, modes: () => modes, pull, enqueue });
 let windowStartMs = runStartMs;
 let windowNumber = 0;
 let finished = false;
 let ending = false;
 
+let mapFailure = '';
+
 function say(message: FromEncoder): void {
+  if (message.type === 'map-failure') mapFailure = message.reason;
   port?.postMessage(message);
 }
 
@@ -90,20 +97,21 @@ function publishSoon(): void {
   publishing = true;
 }
 
-function publishDelivery(): void {
-  publishing = false;
+function countDelivery() {
   const stats = delivery.stats();
   const sum = (count: (one: (typeof stats)[number]) => number) => stats.reduce((total, one) => total + count(one), 0);
-  Atomics.store(
-    counters,
-    COUNTER.delivered,
-    sum(({ delivered }) => delivered),
-  );
-  Atomics.store(
-    counters,
-    COUNTER.failed,
-    sum((one) => one.failed + one.droppedByAge + one.droppedByBytes + one.droppedAtExit),
-  );
+  return {
+    stats,
+    delivered: sum(({ delivered }) => delivered),
+    failed: sum((one) => one.failed + one.droppedByAge + one.droppedByBytes + one.droppedAtExit),
+  };
+}
+
+function publishDelivery(): void {
+  publishing = false;
+  const { stats, delivered, failed } = countDelivery();
+  Atomics.store(counters, COUNTER.delivered, delivered);
+  Atomics.store(counters, COUNTER.failed, failed);
   publishStats(deliveryStats, stats);
 }
 
@@ -122,26 +130,37 @@ function nameFilesByPath(slice: Slice): void {
 }
 
 function pull(): void {
+  // A mode that is on for recordings only is in no window, run or snapshot.
+  const own = [...run, ...windows, ...snapshots].filter(({ mode }) => !recordings.isBorrowed(mode));
   for (const slice of native.takeSlices()) {
     nameFilesByPath(slice);
     const mapped = maps?.apply(slice) ?? { slice };
-    for (const subscriber of [...run, ...windows, ...snapshots, ...pulls]) subscriber.add(mapped.slice, mapped.use);
+    for (const subscriber of [...own, ...recordings.subscribers]) subscriber.add(mapped.slice, mapped.use);
   }
 }
 
-/** What the run cost so far, for the profile: a file that says what it cost can be believed. */
-function costComments(): string[] {
-  const { overhead } = native.stats();
-  const since = (part: keyof typeof overhead) => Math.round(overhead[part] - base.overhead[part]);
+interface Cost {
+  overhead: EncoderSetup['base']['overhead'];
+  cpuNs: number;
+}
+
+function costNow(): Cost {
+  return { overhead: native.stats().overhead, cpuNs: processCpuNs() };
+}
+
+/** What profiling cost since then, for the profile: a file that says what it cost can be believed. */
+function costComments(since: Cost): string[] {
+  const { overhead, cpuNs } = costNow();
+  const part = (name: keyof typeof overhead) => Math.round(overhead[name] - since.overhead[name]);
   return totalsToComments({
-    handler_ns: since('handlerNs'),
-    signal_ns: since('signalNs'),
-    gc_ns: since('gcNs'),
-    code_event_ns: since('codeEventNs'),
-    sampler_ns: since('samplerNs'),
-    collector_ns: since('collectorNs'),
-    encoder_ns: since('encoderNs'),
-    process_cpu_ns: processCpuNs() - base.cpuNs,
+    handler_ns: part('handlerNs'),
+    signal_ns: part('signalNs'),
+    gc_ns: part('gcNs'),
+    code_event_ns: part('codeEventNs'),
+    sampler_ns: part('samplerNs'),
+    collector_ns: part('collectorNs'),
+    encoder_ns: part('encoderNs'),
+    process_cpu_ns: cpuNs - since.cpuNs,
   });
 }
 
@@ -150,7 +169,7 @@ function deliverAll(subscribers: Subscriber[], scope: 'run' | 'window', number: 
     // An empty window is not delivered; an empty run is: its file says that nothing used CPU.
     if (subscriber.empty && (scope === 'window' || !recorded.has(subscriber.mode))) continue;
     const profile = subscriber.take();
-    if (scope === 'run') profile.comments.push(...costComments());
+    if (scope === 'run') profile.comments.push(...costComments(base));
     const endUnixMs = Date.now();
     delivery.push(finishedProfile({ mode: subscriber.mode, scope, number, startUnixMs, endUnixMs }, profile));
     const timeline = subscriber.takeTimeline();
@@ -170,32 +189,21 @@ function deliverAll(subscribers: Subscriber[], scope: 'run' | 'window', number: 
 
 /** For the pull exporter: the profile from now on, of `seconds`. */
 async function collectFor(mode: ProfileMode, seconds: number, signal: AbortSignal): Promise<Uint8Array> {
-  if (!modes.includes(mode)) throw new Error(`mode ${mode} is not being recorded`);
-  const subscriber = new Subscriber(mode, comments);
-  // What was recorded before belongs to nobody who asks now.
-  enqueue(() => {
-    pull();
-    pulls.add(subscriber);
-  });
+  const recording = await recordings.open(mode);
   await new Promise<void>((done) => {
+    if (signal.aborted) {
+      done();
+      return;
+    }
     const timer = setTimeout(done, seconds * 1000);
     signal.addEventListener('abort', () => {
       clearTimeout(timer);
       done();
     });
   });
-  return new Promise((resolve, reject) => {
-    enqueue(() => {
-      try {
-        if (!signal.aborted) pull();
-        resolve(signal.aborted ? new Uint8Array() : encodeGzip(subscriber.take()));
-      } catch (error) {
-        reject(error);
-      } finally {
-        pulls.delete(subscriber);
-      }
-    });
-  });
+  if (!signal.aborted) return recording.end();
+  await recording.drop();
+  return new Uint8Array();
 }
 
 function closeWindow(): void {
@@ -225,7 +233,11 @@ async function finish(askedMs: number): Promise<void> {
     pull();
     deliverAll(run, 'run', 1, runStartMs);
     closeWindow();
+    recordings.close();
+    control?.endRecordings();
     await delivery.flush(options.exitTimeoutSeconds * 1000 * FLUSH_SHARE - (Date.now() - askedMs));
+    const { delivered, failed } = countDelivery();
+    await control?.close({ delivered, failed });
   } finally {
     publishDelivery();
     Atomics.store(counters, COUNTER.finished, 1);
@@ -233,6 +245,47 @@ async function finish(askedMs: number): Promise<void> {
     native.flushed();
     say({ type: 'finished' });
   }
+}
+
+/** The control socket: what it needs of the encoder. */
+function openControl(): ControlServer {
+  const { ControlServer: Server } = require('../control/server') as typeof import('../control/server');
+  let state = 'off: it is being opened';
+  return new Server({
+    version: packageVersion,
+    status: (open) => ({
+      pid: process.pid,
+      appName: options.appName,
+      node: process.version,
+      version: packageVersion,
+      uptimeSeconds: process.uptime(),
+      profiledSeconds: (Date.now() - runStartMs) / 1000,
+      modes: ownModes(counters),
+      borrowedModes: recordings.borrowed,
+      recordings: open,
+      stats: readStats(native.stats(), {
+        counters,
+        delivery: deliveryStats,
+        base: base.overhead,
+        baseCpuNs: base.cpuNs,
+        sourceMaps: options.sourceMaps,
+        mapFailure,
+        budgetPercent: options.overheadBudgetPercent,
+        control: state,
+      }),
+    }),
+    record: (mode) => {
+      const since = costNow();
+      return recordings.open(mode, { borrow: true, cost: () => costComments(since) });
+    },
+    askStop: () => say({ type: 'stop' }),
+    failed: (error) => warn(`the control socket: ${error.message}`),
+    changed: (now) => {
+      state = 'path' in now ? `on: ${now.path}` : `off: ${now.error}`;
+      say({ type: 'control', state });
+      if ('error' in now) warn(`the control socket could not be opened, the profiler runs without it: ${now.error}`);
+    },
+  });
 }
 
 let queue: Promise<void> = Promise.resolve();
@@ -249,6 +302,8 @@ native.attachEncoder((reason) => {
   enqueue(reason === 'flush' ? finishFrom(Date.now()) : pull);
 });
 
+const control = options.control ? openControl() : undefined;
+
 const failed = runSelfTest(native);
 if (failed) warn(`the self-test failed on this Node (V8 ${process.versions.v8}); switched off: ${failed}`);
 
@@ -257,9 +312,17 @@ port.on('message', (message: ToEncoder) => {
     enqueue(finishFrom(Date.now()));
     return;
   }
+  if (message.type === 'stopping') {
+    control?.stopSeen();
+    return;
+  }
   if (message.type === 'modes') {
-    modes = message.modes;
-    for (const mode of modes) recorded.add(mode);
+    // What was recorded until now belongs to those who had the mode on.
+    if (recordings.borrowed.length > 0) enqueue(pull);
+    enqueue(() => {
+      modes = message.modes;
+    });
+    for (const mode of message.modes) recorded.add(mode);
     return;
   }
   enqueue(() => {

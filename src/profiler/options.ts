@@ -22,6 +22,8 @@ export interface StartOptions {
    * less than a tenth of a core, the share of a tenth of a core. Default: no limit.
    */
   overheadBudgetPercent?: number;
+  /** Opens a Unix socket for `strobe status`, `attach`, `top` and `stop` of this user. Default false. */
+  control?: boolean;
   /** How long an ending process waits for the last profile to be written, seconds, 0 to 60. Default 2. */
   exitTimeoutSeconds?: number;
   /** Name of the service; stands in the profile's comments. */
@@ -38,6 +40,7 @@ export interface CheckedOptions {
   maxDepth: number;
   windowSeconds: number;
   sourceMaps: boolean;
+  control: boolean;
   exitTimeoutSeconds: number;
   /** 0: no limit. */
   overheadBudgetPercent: number;
@@ -52,6 +55,7 @@ const KNOWN = [
   'maxDepth',
   'windowSeconds',
   'sourceMaps',
+  'control',
   'exitTimeoutSeconds',
   'overheadBudgetPercent',
   'appName',
@@ -119,6 +123,8 @@ export function checkOptions(given: StartOptions = {}): CheckedOptions {
   if (!Number.isInteger(maxDepth)) refuse(`maxDepth must be a whole number of frames, got ${maxDepth}`);
   const sourceMaps = given.sourceMaps ?? true;
   if (typeof sourceMaps !== 'boolean') refuse(`sourceMaps must be true or false, got ${shown(sourceMaps)}`);
+  const control = given.control ?? false;
+  if (typeof control !== 'boolean') refuse(`control must be true or false, got ${shown(control)}`);
   if (given.appName !== undefined && typeof given.appName !== 'string') refuse(`appName must be a string, got ${shown(given.appName)}`);
   const tags = given.tags ?? {};
   if (typeof tags !== 'object' || tags === null || Array.isArray(tags)) refuse(`tags must be an object of strings, got ${shown(tags)}`);
@@ -136,6 +142,7 @@ export function checkOptions(given: StartOptions = {}): CheckedOptions {
     maxDepth,
     windowSeconds: number('windowSeconds', given.windowSeconds, 1, 3600, 30, 'seconds'),
     sourceMaps,
+    control,
     exitTimeoutSeconds: number('exitTimeoutSeconds', given.exitTimeoutSeconds, 0, 60, 2, 'seconds'),
     overheadBudgetPercent:
       given.overheadBudgetPercent === undefined

@@ -13,6 +13,7 @@ import { prepareExporter } from '../export/prepare';
 import { sharedStats } from '../export/stats';
 import { loadNative, type NativeAddon, type NativeStats, type StartTimings } from '../native';
 import { beforeExecve } from './execve';
+import { noteOwnModes, switchModes } from './modes';
 import { type CheckedOptions, checkFrequency, checkMode, checkOptions, type ProfileMode, type StartOptions } from './options';
 import { COUNTER, COUNTERS, type EncoderSetup, type FromEncoder, processCpuNs, type ToEncoder } from './protocol';
 import { type ProfilerStats, readStats } from './stats';
@@ -80,6 +81,7 @@ class RunningProfiler implements Profiler {
   #stopped: Promise<void> | undefined;
   #onFinished: (() => void) | undefined;
   #mapFailure = '';
+  #control: string;
   #forgetExecve = (): void => {};
   #lastWarningMs = Number.NEGATIVE_INFINITY;
 
@@ -89,6 +91,8 @@ class RunningProfiler implements Profiler {
     this.#modes = new Set(options.mode);
     const shared = new SharedArrayBuffer(COUNTERS * Int32Array.BYTES_PER_ELEMENT);
     this.#counters = new Int32Array(shared);
+    noteOwnModes(this.#counters, this.#modes);
+    this.#control = options.control ? 'off: it is being opened' : 'off: not asked for';
     this.#deliveryStats = sharedStats(options.exporters.length);
     this.#base = native.stats().overhead;
     this.#baseCpuNs = processCpuNs();
@@ -133,7 +137,7 @@ class RunningProfiler implements Profiler {
     this.#encoder.on('exit', () => this.#onEncoderGone('the encoder ended'));
     // After the listeners: adding one refs the Worker's port again.
     this.#encoder.unref();
-    followWorkers(native);
+    followWorkers(native, (count) => Atomics.store(this.#counters, COUNTER.missedWorkers, count));
     this.#listen();
   }
 
@@ -165,7 +169,7 @@ class RunningProfiler implements Profiler {
     if (modes.size === this.#modes.size) return;
     // The encoder first: what comes belongs to a mode that it knows.
     this.#tell({ type: 'modes', modes: [...modes] });
-    this.#native.setModes({ cpu: modes.has('cpu'), wall: modes.has('wall') });
+    switchModes(this.#native, this.#counters, 'ownModes', modes);
     for (const mode of this.#modes) if (!modes.has(mode)) this.#ended.add(mode);
     this.#modes = modes;
   }
@@ -209,6 +213,7 @@ class RunningProfiler implements Profiler {
     if (this.#state !== 'running') return;
     this.#state = 'stopping';
     unfollowWorkers();
+    this.#tell({ type: 'stopping' });
     this.#native.stop();
     if (this.#encoderAlive) {
       const timeoutMs = this.#options.exitTimeoutSeconds * 1000;
@@ -291,16 +296,17 @@ class RunningProfiler implements Profiler {
   }
 
   #readStats(): ProfilerStats {
-    return readStats(this.#native.stats(), {
+    const stats = readStats(this.#native.stats(), {
       counters: this.#counters,
       delivery: this.#deliveryStats,
       base: this.#base,
       baseCpuNs: this.#baseCpuNs,
-      start: this.#start,
       sourceMaps: this.#options.sourceMaps,
       mapFailure: this.#mapFailure,
       budgetPercent: this.#options.overheadBudgetPercent,
+      control: this.#control,
     });
+    return { ...stats, start: this.#start };
   }
 
   #tell(message: ToEncoder): void {
@@ -320,6 +326,12 @@ class RunningProfiler implements Profiler {
         break;
       case 'map-failure':
         this.#mapFailure = message.reason;
+        break;
+      case 'control':
+        this.#control = message.state;
+        break;
+      case 'stop':
+        this.stop().catch((error: Error) => this.#warn(`the stop that \`strobe stop\` asked for failed: ${error.message}`));
         break;
       case 'finished':
         this.#onFinished?.();

@@ -18,6 +18,8 @@ export type ToEncoder =
   | { type: 'snapshot'; id: number; mode: ProfileMode }
   /** What is recorded from now on. */
   | { type: 'modes'; modes: ProfileMode[] }
+  /** stop() was called, for a client of the control socket or not: the thread is alive. */
+  | { type: 'stopping' }
   | { type: 'finish' };
 
 export type FromEncoder =
@@ -26,6 +28,10 @@ export type FromEncoder =
   | { type: 'warning'; message: string }
   /** The first map that can't be used, and why; once. */
   | { type: 'map-failure'; reason: string }
+  /** A client of the control socket asks for the end of the profiler. */
+  | { type: 'stop' }
+  /** 'on: ' and where the control socket is, or 'off: ' and why. */
+  | { type: 'control'; state: string }
   | { type: 'finished' };
 
 /** CPU of the whole process so far, nanoseconds. */
@@ -51,5 +57,10 @@ export const COUNTER = {
   mapsStale: 9,
   mapFramesSkipped: 10,
   mapBytes: 11,
+  /** Sets of modes, as bits of PROFILE_MODES: the application's, and those on loan (modes.ts). */
+  ownModes: 12,
+  borrowedModes: 13,
+  /** Workers of the starting thread that had no chance to join. */
+  missedWorkers: 14,
 } as const;
-export const COUNTERS = 12;
+export const COUNTERS = 15;

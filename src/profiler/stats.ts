@@ -3,7 +3,6 @@
 import { type ExporterStats, readStats as readDelivery } from '../export/stats';
 import type { NativeStats, StartTimings } from '../native';
 import { COUNTER, processCpuNs } from './protocol';
-import { missedWorkers } from './threads';
 
 export interface ProfilerStats extends Omit<NativeStats, 'overhead'> {
   /** `failed`: refused, or dropped past a bound. `exporters`: in the order of the option, pull exporters last. */
@@ -25,31 +24,39 @@ export interface StatsSources {
   /** strobe's own CPU and the process's at the start of this run. */
   base: NativeStats['overhead'];
   baseCpuNs: number;
-  start: ProfilerStats['start'];
   sourceMaps: boolean;
   /** The first map that could not be used, and why; '' for none. */
   mapFailure: string;
   budgetPercent: number;
+  /** Of the control socket. */
+  control: string;
 }
 
 function sum(overhead: NativeStats['overhead']): number {
   return Object.values(overhead).reduce((total, part) => total + part, 0);
 }
 
-export function readStats(native: NativeStats, sources: StatsSources): ProfilerStats {
-  const { base, baseCpuNs, start } = sources;
+/** On either thread. What the start cost is known to the thread that did it. */
+export function readStats(native: NativeStats, sources: StatsSources): Omit<ProfilerStats, 'start'> {
+  const { base, baseCpuNs } = sources;
   const overhead = { ...native.overhead };
   for (const part of Object.keys(overhead) as (keyof typeof overhead)[]) overhead[part] -= base[part];
   const cpuNs = processCpuNs() - baseCpuNs;
   const count = (index: number) => Atomics.load(sources.counters, index);
-  const missed = missedWorkers();
+  const missed = count(COUNTER.missedWorkers);
   const workers =
     missed === 0
       ? 'on'
       : `${missed} not sampled: made from a Worker class taken before strobe was imported; import strobe first, or call joinThread() in them`;
   return {
     ...native,
-    features: { ...native.features, workers, sourceMaps: mapFeature(sources), overheadBudget: budgetFeature(native, sources) },
+    features: {
+      ...native.features,
+      workers,
+      sourceMaps: mapFeature(sources),
+      overheadBudget: budgetFeature(native, sources),
+      control: sources.control,
+    },
     delivery: {
       delivered: count(COUNTER.delivered),
       failed: count(COUNTER.failed),
@@ -65,7 +72,6 @@ export function readStats(native: NativeStats, sources: StatsSources): ProfilerS
       bytes: count(COUNTER.mapBytes),
     },
     overhead: { ...overhead, cpuShare: cpuNs > 0 ? sum(overhead) / cpuNs : 0 },
-    start,
   };
 }
 

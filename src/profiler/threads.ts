@@ -23,6 +23,7 @@ let proxy: typeof workerThreads.Worker | undefined;
 let following: NativeAddon | undefined;
 let workerMade: ((threadId: number) => void) | undefined;
 let missed = 0;
+let tellMissed: ((count: number) => void) | undefined;
 const followed = new WeakSet<workerThreads.Worker>();
 
 /** The name that Node's inspector shows for a Worker. */
@@ -91,20 +92,16 @@ export function installWorkerHook(): void {
 
 // Node tells of every Worker that this thread makes, from whatever class.
 function onWorker(worker: workerThreads.Worker): void {
-  if (!followed.has(worker)) missed++;
+  if (!followed.has(worker)) tellMissed?.(++missed);
 }
 
-/** How many Workers of this thread started without a chance to join. */
-export function missedWorkers(): number {
-  return missed;
-}
-
-/** From here on Workers of this thread join. */
-export function followWorkers(native: NativeAddon): void {
+/** From here on Workers of this thread join. `onMissed` is told how many started without a chance to. */
+export function followWorkers(native: NativeAddon, onMissed?: (count: number) => void): void {
   installWorkerHook();
   if (following) return;
   following = native;
   missed = 0;
+  tellMissed = onMissed;
   process.on('worker', onWorker);
 }
 
