@@ -22,8 +22,8 @@ namespace {
 
 // At 1 kHz a ring of 256 KiB is half full after about 250 ms of 50-frame stacks.
 constexpr uint64_t kNapNs = 200'000'000;
-// With this few samples in a nap the next one is longer: at a low rate waking up would be most of the cost.
-constexpr uint64_t kFewSamples = 8;
+// At a lower rate than this (a few samples a nap) naps are longer: waking up would be most of the cost.
+constexpr double kLowHz = 40;
 constexpr uint64_t kLongNapNs = 1'000'000'000;
 constexpr int kQuietRoundsBeforeSleep = 2;
 constexpr uint64_t kFlushPollNs = 5'000'000;
@@ -99,6 +99,7 @@ void Collector::SetFrequency(double hz, stack::RateReason why) {
   constexpr size_t kMostChanges = 256;
   std::lock_guard<std::mutex> lock(rates_mutex_);
   frequency_hz_ = hz;
+  low_rate_.store(hz < kLowHz, std::memory_order_relaxed);
   if (why == stack::RateReason::kStart) rate_changes_.clear();
   if (rate_changes_.size() < kMostChanges) rate_changes_.push_back({UnixMs(), hz, why});
 }
@@ -194,7 +195,7 @@ void Collector::Sleep(bool worked) {
     waits = (!flushing_ && !flush_ended_ && flush_hooks_.wanted && flush_hooks_.wanted()) || (flushing_ && flush_done_.load());
   }
   if (!waits) {
-    const uint64_t nap = worked && drained_ < kFewSamples ? kLongNapNs : kNapNs;
+    const uint64_t nap = low_rate_.load(std::memory_order_relaxed) ? kLongNapNs : kNapNs;
     const uint64_t ns = flushing_ ? kFlushPollNs : nap;
     const timespec limit{static_cast<time_t>(ns / 1'000'000'000u), static_cast<long>(ns % 1'000'000'000u)};
     syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAIT_PRIVATE, declared, asleep ? nullptr : &limit, nullptr, 0);
@@ -203,7 +204,6 @@ void Collector::Sleep(bool worked) {
 }
 
 bool Collector::Drain() {
-  drained_ = 0;
   std::vector<SampledThread*> threads;
   {
     std::lock_guard<std::mutex> lock(threads_mutex_);
@@ -256,7 +256,6 @@ bool Collector::DrainThread(SampledThread* thread) {
     ApplyEvents(thread, record.code_events);
     Resolve(thread, record, reinterpret_cast<const uint64_t*>(at + sizeof(capture::SampleRecord)));
     state->ring.Release(bytes);
-    drained_++;
     worked = true;
   }
   ApplyEvents(thread, events);

@@ -200,7 +200,6 @@ class Collector {
   uint64_t ended_bound_ = 0;
   size_t waiting_nodes_ = 0;  // in finished slices, under slices_mutex_
   int quiet_rounds_ = 0;
-  uint64_t drained_ = 0;  // samples of the last drain
   uint32_t slice_number_ = 0;
   std::atomic<double> slice_start_unix_ms_{0};
   uint64_t builder_since_ns_ = 0;
@@ -209,6 +208,7 @@ class Collector {
   double frequency_hz_ = 100;
   std::vector<stack::RateChange> rate_changes_;  // of the slice in the making
   std::atomic<bool> record_times_{false};
+  std::atomic<bool> low_rate_{false};
   std::function<void(uint64_t)> housekeeping_;
   CollectorCounters counters_;
 };

@@ -1,9 +1,9 @@
 // The pictures of docs/: `node scripts/pictures.mjs [FOLDER]` makes a page of a made-up service (test/flamegraph-helpers.mjs: the same each time) and photographs
-// each view in a headless browser. Default folder: docs/pictures. Needs a Chromium (STROBE_CHROMIUM names one) and `npm run build:ts`.
+// each view in a headless browser; and the page of the last `npm run demo`, when there is one. Default folder: docs/pictures. Needs a Chromium (STROBE_CHROMIUM names one) and `npm run build:ts`.
 //
 // Contract: one line a picture; exit code 1 when there is no browser, or a page reported an error, a request or a violation of its policy.
 
-import { mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, relative, resolve } from 'node:path';
 import { BROWSER, launch, middle, openPage, painted } from '../test/browser-helpers.mjs';
@@ -77,6 +77,10 @@ const PICTURES = {
   'phone-table': { html: plain, settings: PHONE, act: (opened) => opened.page.getByRole('tab', { name: 'Table' }).tap() },
   'phone-dark': { html: plain, settings: { ...PHONE, colorScheme: 'dark' }, act: (opened) => opened.page.getByText('Options').tap() },
 };
+
+/** The README's picture: of a real run. */
+const DEMO = join(ROOT, 'strobe-out', 'flamegraph.html');
+if (existsSync(DEMO)) PICTURES.demo = { html: readFileSync(DEMO, 'utf8'), settings: { viewport: { width: 1200, height: 760 } } };
 
 async function main() {
   if (!BROWSER) {
