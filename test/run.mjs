@@ -211,7 +211,7 @@ async function runCpp(results) {
     name: THREAD_SANITIZER,
     dir: 'build-tsan',
     defines: { STROBE_SANITIZE: 'thread' },
-    filter: ['ring', 'capture', 'code_events', 'collector', 'label_table', 'attribution', 'sections'],
+    filter: ['ring', 'capture', 'code_events', 'collector', 'wall', 'label_table', 'attribution', 'sections'],
     env: { TSAN_OPTIONS: 'halt_on_error=1' },
   });
 }
