@@ -5,7 +5,7 @@ namespace strobe::clock {
 namespace {
 
 // Enough to return from the signal and to make the system call again.
-constexpr uint64_t kBackToSleepNs = 30'000;
+constexpr uint64_t kBackToSleepNs = 50'000;
 
 }  // namespace
 

@@ -513,7 +513,8 @@ TEST(sampler_leaves_sleeping_threads_alone_in_wall_mode) {
   CHECK(Eventually([&] { return worker.state()->idle_ticks.load() >= 3; }));
   const uint64_t samples = worker.state()->wall_samples.load();
   const uint64_t ticks = worker.state()->idle_ticks.load();
-  CHECK(samples >= 1 && samples <= 6);
+  // A crowded machine puts the thread off its core in the middle, or makes going back to sleep slow: then it is asked again.
+  CHECK(samples >= 1 && samples <= 30);
   CHECK(Eventually([&] { return worker.state()->idle_ticks.load() >= ticks + 50; }));
   CHECK_EQ(worker.state()->wall_samples.load(), samples);
   CHECK(sampler.batches_idle());
