@@ -6,13 +6,15 @@
 
 import { environment, runJson, workload } from './child.mjs';
 import { estimate, median, shuffled } from './stats.mjs';
-import { interval, percent, table } from './table.mjs';
+import { interval, table } from './table.mjs';
 import { FAIL, PASS, UNKNOWN } from './verdict.mjs';
 
 const HZ = 1000;
 const LOADS = ['cpu', 'typescript'];
 /** Wider floors than this say nothing. */
 const WIDEST_FLOOR = 0.06;
+
+const percent = (share) => `${(100 * share).toFixed(2)} %`;
 
 async function round(node, load) {
   const runs = {};
