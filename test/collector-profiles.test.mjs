@@ -2,34 +2,13 @@
 // and prints our functions, labels and span links.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { run as runCommand } from '../scripts/build-native.mjs';
+import { collector, freePort } from './collector-helpers.mjs';
 import { until } from './delivery-helpers.mjs';
 import { folder, INDEX, program, ROOT, runNode } from './helpers.mjs';
-
-/** The Collector's binary, or why there is none. */
-function collector() {
-  const binary = join(ROOT, '.cache', 'bin', 'collector');
-  const sources = ['main.go', 'go.mod'].map((file) => statSync(join(ROOT, 'test', 'collector', file)).mtimeMs);
-  if (existsSync(binary) && statSync(binary).mtimeMs > Math.max(...sources)) return { binary };
-  if (process.env.CI === 'true') return { why: 'not built in CI' };
-  if (!runCommand('go', ['version']).ok) return { why: 'there is no Go toolchain' };
-  mkdirSync(join(ROOT, '.cache', 'bin'), { recursive: true });
-  const built = runCommand('go', ['build', '-trimpath', '-o', binary, '.'], { cwd: join(ROOT, 'test', 'collector') });
-  return built.ok ? { binary } : { why: `it did not build: ${built.log.trim().split('\n').at(-1)}` };
-}
-
-async function freePort() {
-  const socket = createServer();
-  await new Promise((listening) => socket.listen(0, '127.0.0.1', listening));
-  const { port } = socket.address();
-  await new Promise((closed) => socket.close(closed));
-  return port;
-}
 
 const SOURCE = (endpoint) => `
   const { startProfiler, otlpExporter, withLabels, StrobeContextManager, startTracing } = require(${JSON.stringify(INDEX)});

@@ -2,16 +2,15 @@
 // is a Go toolchain (not in CI: half a gigabyte of modules), which prints what it took.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { createServer as createSocket } from 'node:net';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { run as runCommand } from '../scripts/build-native.mjs';
-import { folder, INDEX, ROOT, runNode } from './helpers.mjs';
+import { collector, freePort } from './collector-helpers.mjs';
+import { folder, INDEX, runNode } from './helpers.mjs';
 import { PROGRAMS } from './span-helpers.mjs';
 
 const require = createRequire(import.meta.url);
@@ -119,26 +118,6 @@ test('startTracing refuses wrong options and changes nothing', () => {
   }
   assert.is(globalThis[Symbol.for('opentelemetry.js.api.1')]?.trace, undefined);
 });
-
-/** The Collector's binary, or why there is none. */
-function collector() {
-  const binary = join(ROOT, '.cache', 'bin', 'collector');
-  const sources = ['main.go', 'go.mod'].map((file) => statSync(join(ROOT, 'test', 'collector', file)).mtimeMs);
-  if (existsSync(binary) && statSync(binary).mtimeMs > Math.max(...sources)) return { binary };
-  if (process.env.CI === 'true') return { why: 'not built in CI' };
-  if (!runCommand('go', ['version']).ok) return { why: 'there is no Go toolchain' };
-  mkdirSync(join(ROOT, '.cache', 'bin'), { recursive: true });
-  const built = runCommand('go', ['build', '-trimpath', '-o', binary, '.'], { cwd: join(ROOT, 'test', 'collector') });
-  return built.ok ? { binary } : { why: `it did not build: ${built.log.trim().split('\n').at(-1)}` };
-}
-
-async function freePort() {
-  const socket = createSocket();
-  await new Promise((listening) => socket.listen(0, '127.0.0.1', listening));
-  const { port } = socket.address();
-  await new Promise((closed) => socket.close(closed));
-  return port;
-}
 
 const { binary, why } = collector();
 const NAME = 'a real Collector takes the spans with their CPU';

@@ -106,7 +106,7 @@ test('kinds of code', () => {
     ['ArrayMap', '', 'builtin'],
     ['(garbage collector)', '', 'gc'],
     ['(idle)', '', 'vm'],
-    ['(anonymous)', '', 'builtin'],
+    ['(anonymous)', '', 'application'],
     ['0x401000', '/bin/app', 'native'],
     ['main.main', '/src/main.go', 'application'],
   ];

@@ -125,3 +125,12 @@ export function shareByFunction(profile, names, filter = () => true) {
   }
   return out;
 }
+
+/** Uses so much CPU of this process, however long that takes. */
+export function busyCpu(ms) {
+  const start = process.cpuUsage();
+  const used = () => Object.values(process.cpuUsage(start)).reduce((sum, us) => sum + us / 1000, 0);
+  let x = 0;
+  while (used() < ms) for (let i = 0; i < 1e4; i++) x += Math.sqrt(i);
+  return x;
+}

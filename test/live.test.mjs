@@ -5,22 +5,13 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { decode, folder, INDEX, program, runNode, strobe } from './helpers.mjs';
+import { busyCpu as busy, decode, folder, INDEX, program, runNode, strobe } from './helpers.mjs';
 
 const require = createRequire(import.meta.url);
 const { startProfiler, fileExporter } = require(INDEX);
 const figures = (line) => process.env.STROBE_TEST_FIGURES && console.log(`  Node ${process.versions.node}: ${line}`);
 const weight = (profile) => profile.samples.reduce((sum, { values }) => sum + values[1], 0);
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Uses so much CPU, however long that takes. */
-function busy(ms) {
-  const start = process.cpuUsage();
-  const used = () => Object.values(process.cpuUsage(start)).reduce((sum, us) => sum + us / 1000, 0);
-  let x = 0;
-  while (used() < ms) for (let i = 0; i < 1e4; i++) x += Math.sqrt(i);
-  return x;
-}
 
 async function thrown(action) {
   try {

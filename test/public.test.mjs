@@ -7,21 +7,13 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as viaImport from '../dist/index.js';
-import { DIST, decode, folder, INDEX, linkPackageParts, program, ROOT, runNode } from './helpers.mjs';
+import { busyCpu as busy, DIST, decode, folder, INDEX, linkPackageParts, program, ROOT, runNode } from './helpers.mjs';
 
 const require = createRequire(import.meta.url);
 const viaRequire = require(INDEX);
 const { fileExporter, processStats, startProfiler } = viaImport;
 
 const totalOf = (profile) => profile.samples.reduce((sum, { values }) => sum + values[1], 0);
-
-function busy(ms) {
-  const start = process.cpuUsage();
-  const used = () => Object.values(process.cpuUsage(start)).reduce((sum, us) => sum + us / 1000, 0);
-  let x = 0;
-  while (used() < ms) for (let i = 0; i < 1e4; i++) x += Math.sqrt(i);
-  return x;
-}
 
 async function codeOf(action) {
   try {

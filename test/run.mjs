@@ -2,7 +2,7 @@
 //
 // Contract: one line a file (name, passed, failed, seconds), the whole output of a failing file, and a last line that is exactly
 // `N passed, N failed` (with `, N skipped` when some were). Exit code 1 on any failure or when no test ran, 2 on a usage error.
-// A file that runs no test, exceeds its time limit, exits early or dies by a signal counts as failed and is named.
+// A file that has no test, exceeds its time limit, exits early or dies by a signal counts as failed and is named; one whose tests are all skipped by name is a skip.
 // It builds nothing but the C++ tests: `npm test` builds the package first.
 //
 //   node test/run.mjs [file-name part…] [--no-cpp] [--node PATH] [--env NAME=VALUE]…
@@ -137,7 +137,7 @@ function judge(end, counts, limitMs) {
   if (end.timedOut) result.note = `stopped after the limit of ${limitMs / 1000} s`;
   else if (end.signal) result.note = `died by ${end.signal}`;
   else if (!counts) result.note = `exit code ${end.status} before its tests were done`;
-  else if (result.passed + result.failed === 0) result.note = 'ran no test';
+  else if (result.passed + result.failed + result.skipped === 0) result.note = 'ran no test';
   else if (end.status !== 0 && result.failed === 0) result.note = `exit code ${end.status} although its tests passed`;
   if (result.note) result.failed += 1;
   return result;

@@ -1,4 +1,7 @@
-// What sort of code a function is, from its name and file alone, so that profiles of other tools get kinds, too. The order of CODE_KINDS is that of legends.
+// The kinds of code as the SVG pictures name and colour them. The order of CODE_KINDS is that of legends.
+
+import { originOf } from './flamegraph/kinds';
+import { KINDS, type Kind } from './flamegraph/page-data';
 
 /** `vm`: states of the engine and of the profiler: (program), (idle), (lost), (truncated) … `native`: machine code that nobody symbolised. */
 export const CODE_KINDS = ['application', 'dependency', 'node', 'builtin', 'wasm', 'gc', 'native', 'vm'] as const;
@@ -16,16 +19,10 @@ export const KIND_NAMES: Record<CodeKind, string> = {
   vm: 'engine state',
 };
 
+/** By the rules of the flame graph page: both pictures of one profile agree. An address for a name is code that nobody symbolised. */
 export function codeKind(name: string, file: string): CodeKind {
-  if (file === '') {
-    if (/^\(garbage collector\)$|^GC$/.test(name)) return 'gc';
-    if (/^\([a-z ]+\)$/.test(name) && name !== '(anonymous)') return 'vm';
-    return /^0x[0-9a-f]+$/.test(name) ? 'native' : 'builtin';
-  }
-  if (file.startsWith('node:') || file.startsWith('internal/')) return 'node';
-  if (file.startsWith('wasm:') || /\.wasm$/.test(file)) return 'wasm';
-  if (/^0x[0-9a-f]+$/.test(name)) return 'native';
-  return /[\\/]node_modules[\\/]/.test(file) ? 'dependency' : 'application';
+  const kind = KINDS[originOf(name, file, /^0x[0-9a-f]+$/.test(name)).kind] as Kind;
+  return kind === 'engine' ? 'vm' : kind;
 }
 
 /** A module's URL and a script's path are one file: the path. */

@@ -2,6 +2,7 @@
 
 import { StrobeError } from '../errors';
 import { EXPORTER_FACTORIES, type Exporter, isExporter } from '../export/exporter';
+import { didYouMean } from '../nearest';
 
 export const PROFILE_MODES = ['cpu', 'wall'] as const;
 export type ProfileMode = (typeof PROFILE_MODES)[number];
@@ -94,28 +95,12 @@ export function checkMode(value: unknown): ProfileMode {
   return value;
 }
 
-/** Edit distance small enough for "did you mean". */
-function near(a: string, b: string): boolean {
-  const row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    let diagonal = row[0] ?? 0;
-    row[0] = i;
-    for (let j = 1; j <= b.length; j++) {
-      const above = row[j] ?? 0;
-      row[j] = Math.min(above + 1, (row[j - 1] ?? 0) + 1, diagonal + (a[i - 1]?.toLowerCase() === b[j - 1]?.toLowerCase() ? 0 : 1));
-      diagonal = above;
-    }
-  }
-  return (row[b.length] ?? 0) <= Math.max(2, Math.floor(b.length / 3));
-}
-
 export function checkOptions(given: StartOptions = {}): CheckedOptions {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     refuse(`startProfiler takes an object of options, got ${shown(given)}`);
   for (const key of Object.keys(given)) {
     if ((KNOWN as readonly string[]).includes(key)) continue;
-    const meant = KNOWN.find((known) => near(key, known));
-    refuse(`unknown option '${key}'${meant ? `; did you mean '${meant}'?` : ''} Known options: ${KNOWN.join(', ')}`);
+    refuse(`unknown option '${key}'${didYouMean(key, KNOWN)} Known options: ${KNOWN.join(', ')}`);
   }
   const modes = given.mode === undefined ? ['cpu'] : Array.isArray(given.mode) ? given.mode : [given.mode];
   if (modes.length === 0) refuse("mode must name at least one profile: 'cpu', 'wall'");
