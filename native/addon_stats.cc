@@ -68,6 +68,7 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   wakeups.Set("sampler", static_cast<double>(stats.sampler_wakeups));
   wakeups.Set("collector", count(c.wakeups));
   out.Set("wakeups", wakeups);
+  out.Set("selfClocked", stats.self_clocked);
   Napi::Object overhead = Napi::Object::New(env);
   overhead.Set("handlerNs", static_cast<double>(stats.handler_ns));
   overhead.Set("signalNs", static_cast<double>(stats.signal_ns));

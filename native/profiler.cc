@@ -133,6 +133,7 @@ SampledThread* Profiler::JoinLocked(const std::string& name, int32_t node_thread
   state->kept_pending.store(0);
   state->handler_ns.store(0);
   state->signals.store(0);
+  state->self_clock.fired.store(0);
   state->armed.store(false);
   BindLabels(thread);
   state->tid.store(thread->tid, std::memory_order_release);
@@ -391,6 +392,7 @@ void Profiler::OnDrained(SampledThread* thread) {
   ended_cpu_ns_ += thread->state->sampled_cpu_ns.load();
   ended_handler_ns_ += thread->state->handler_ns.load();
   ended_signals_ += thread->state->signals.load();
+  ended_fired_ += thread->state->self_clock.fired.load();
   ended_code_event_ns_ += thread->events.callback_ns.load();
   ended_gc_ns_ += thread->state->gc_ns.load();
   ended_labels_refused_ += thread->state->labels_refused.load();

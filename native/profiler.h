@@ -124,6 +124,7 @@ class Profiler {
     uint64_t without_positions = 0;  // bytecode compiled without positions, before the profiler came
     std::string lines_off;           // why no lines are read; '' when they are
     bool gc_stacks = false;
+    uint32_t self_clocked = 0;  // threads whose own timer asks for their samples now
     uint64_t sampler_ns = 0;
     uint64_t sampler_wakeups = 0;
     uint64_t encoder_ns = 0;
@@ -136,6 +137,7 @@ class Profiler {
   // What delivering a signal costs; once, on the encoder's thread.
   void MeasureSignals() {
     if (signal_ns_.load() == 0) signal_ns_.store(clock::MeasureSignalNs());
+    if (timer_signal_ns_.load() == 0) timer_signal_ns_.store(clock::MeasureTimerSignalNs());
   }
   bool KnownKind(int32_t tid, probe::ThreadKind* kind);
 
@@ -197,7 +199,9 @@ class Profiler {
   uint64_t ended_cpu_ns_ = 0;
   uint64_t ended_handler_ns_ = 0;
   uint64_t ended_signals_ = 0;
-  std::atomic<uint64_t> signal_ns_{0};  // of one
+  uint64_t ended_fired_ = 0;
+  std::atomic<uint64_t> signal_ns_{0};        // of one that the sampler sends
+  std::atomic<uint64_t> timer_signal_ns_{0};  // of one of a thread's own timer
   uint64_t ended_code_event_ns_ = 0;
   uint64_t ended_gc_ns_ = 0;
   uint64_t ended_labels_refused_ = 0;

@@ -7,6 +7,8 @@ namespace strobe {
 
 Profiler::Stats Profiler::ReadStats() {
   Stats stats;
+  uint64_t signals = 0;  // that the sampler sent
+  uint64_t fired = 0;    // … and of threads' own timers
   std::lock_guard<std::mutex> lock(mutex_);
   stats.running = running_ || stopping_;
   const v8api::Symbols* symbols = v8api::LoadSymbols(nullptr);
@@ -22,7 +24,8 @@ Profiler::Stats Profiler::ReadStats() {
     stats.wall_samples = ended_wall_samples_;
     stats.sampled_cpu_ns = ended_cpu_ns_;
     stats.handler_ns = ended_handler_ns_;
-    stats.signal_ns = ended_signals_;
+    signals = ended_signals_;
+    fired = ended_fired_;
     stats.code_event_ns = ended_code_event_ns_;
     stats.gc_ns = ended_gc_ns_;
     stats.labels_refused = ended_labels_refused_;
@@ -37,7 +40,9 @@ Profiler::Stats Profiler::ReadStats() {
     stats.wall_samples += thread->state->wall_samples.load();
     stats.sampled_cpu_ns += cpu_ns;
     stats.handler_ns += thread->state->handler_ns.load();
-    stats.signal_ns += thread->state->signals.load();
+    signals += thread->state->signals.load();
+    fired += thread->state->self_clock.fired.load();
+    if (thread->state->self_clock.on.load()) stats.self_clocked++;
     stats.code_event_ns += thread->events.callback_ns.load();
     stats.gc_ns += thread->state->gc_ns.load();
     stats.labels_refused += thread->state->labels_refused.load();
@@ -51,7 +56,7 @@ Profiler::Stats Profiler::ReadStats() {
     std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
     stats.encoder_ns = ended_encoder_ns_ + (encoder_tid_ != 0 ? probe::ThreadCpuNs(encoder_tid_) : 0);
   }
-  stats.signal_ns *= signal_ns_.load();
+  stats.signal_ns = signals * signal_ns_.load() + fired * timer_signal_ns_.load();
   stats.sampler_ns = sampler_.cpu_ns();
   stats.sampler_wakeups = sampler_.wakeups();
   stats.signal_taken = sampler_.signal_taken();

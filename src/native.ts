@@ -158,6 +158,8 @@ export interface NativeStats {
   /** Samples per CPU second since start. */
   effectiveHz: number;
   wakeups: { sampler: number; collector: number };
+  /** Threads so busy that a timer of their own asks for their samples, and no other thread wakes up for them. */
+  selfClocked: number;
   /**
    * CPU of strobe's own parts since the process's start, nanoseconds. `handlerNs`, `signalNs` (the kernel's part of the signals: estimated, what one takes on
    * our own thread times their number), `gcNs` (stacks of collections) and `codeEventNs` were spent on application threads.

@@ -134,6 +134,19 @@ uint64_t WallFrom(const ThreadState& state) {
   return std::max(state.last_wall_ns.load(std::memory_order_relaxed), state.idle_until_ns.load(std::memory_order_relaxed));
 }
 
+// More time has passed since the timer was set than the thread has used.
+bool OffCoreSinceSet(const SelfClock& clock, uint64_t cpu_now) {
+  constexpr uint64_t kToleranceNs = 100'000;  // interrupts, and reading two clocks one after the other
+  return MonotonicNowNs() - clock.set_ns > cpu_now - clock.set_cpu_ns + kToleranceNs;
+}
+
+CaptureResult DoneByTimer(ThreadState* state, uint64_t cpu_start, CaptureResult result) {
+  const uint64_t cpu_end = ThreadCpuNowNs();
+  Add(&state->handler_ns, cpu_end - cpu_start);
+  state->self_clock.set_cpu_ns = cpu_end;
+  return result;
+}
+
 // No room in the ring: both clocks go on, what they measured is lost and counted.
 void CountLost(ThreadState* state, const Wanted& wanted, uint64_t cpu_now, uint64_t weight) {
   if (wanted.cpu) {
@@ -171,7 +184,8 @@ SampleLabel CurrentLabel(ThreadState* state) {
 CaptureResult Capture(ThreadState* state, const Registers& registers, const Wanted& asked) {
   // Pairs with the release in Profiler::Arm: who sees the thread armed sees the clocks that it starts from.
   if (!state->armed.load(std::memory_order_acquire)) {
-    state->pending.store(0, std::memory_order_release);
+    // A timer's signal is not the one that the sampler waits for.
+    if (!asked.by_timer) state->pending.store(0, std::memory_order_release);
     return CaptureResult::kDisarmed;
   }
   Wanted wanted = asked;
@@ -180,6 +194,12 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, const Want
   const uint64_t cpu_start = ThreadCpuNowNs();
   const uint64_t last = state->last_cpu_ns.load(std::memory_order_relaxed);
   const uint64_t weight = cpu_start > last ? cpu_start - last : 0;
+  if (wanted.by_timer) {
+    if (weight < DeadTimeNs(g_self_clock_rate.period_ns.load(std::memory_order_relaxed))) {
+      return DoneByTimer(state, cpu_start, CaptureResult::kTooSoon);
+    }
+    wanted.runnable = OffCoreSinceSet(state->self_clock, cpu_start);
+  }
 
   CaptureResult result = CaptureResult::kRecorded;
   const uint32_t limit = state->max_depth + 1;
@@ -272,12 +292,31 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, const Want
       state->ring.Commit(static_cast<uint32_t>(sizeof(SampleRecord) + count * sizeof(uint64_t)));
     }
   }
-  Add(&state->signals, 1);
-  const uint64_t cpu_end = ThreadCpuNowNs();
-  if (wanted.wall) state->wall_cpu_ns.store(cpu_end, std::memory_order_relaxed);
-  Add(&state->handler_ns, cpu_end - cpu_start);
-  state->pending.store(0, std::memory_order_release);
+  if (wanted.by_timer) {
+    DoneByTimer(state, cpu_start, result);
+  } else {
+    Add(&state->signals, 1);
+    const uint64_t cpu_end = ThreadCpuNowNs();
+    if (wanted.wall) state->wall_cpu_ns.store(cpu_end, std::memory_order_relaxed);
+    Add(&state->handler_ns, cpu_end - cpu_start);
+    state->pending.store(0, std::memory_order_release);
+  }
   if (result != CaptureResult::kKeptPending) g_doorbell.Ring(state->ring.HalfFull());
+  return result;
+}
+
+CaptureResult CaptureByTimer(ThreadState* state, const Registers& registers) {
+  SelfClock& clock = state->self_clock;
+  Add(&clock.fired, 1);
+  if (!clock.on.load(std::memory_order_acquire)) return CaptureResult::kDisarmed;
+  if (registers.asleep) {
+    LeaveSelfClock(state);
+    return CaptureResult::kAsleep;
+  }
+  const CaptureResult result = Capture(state, registers, {.by_timer = true});
+  // Switched off while it ran, or disarmed: whoever did that does not want it set again.
+  if (result == CaptureResult::kDisarmed || !clock.on.load(std::memory_order_acquire)) return result;
+  SetSelfClock(state, result != CaptureResult::kTooSoon);
   return result;
 }
 

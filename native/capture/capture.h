@@ -27,6 +27,8 @@ struct Registers {
   void* fp = nullptr;
   void* lr = nullptr;
   AtSyscall at_syscall = AtSyscall::kNo;
+  // The signal cut a system call short, which is to be made again or has failed with EINTR: the thread slept in it.
+  bool asleep = false;
   // Filled by the platform but for the slots at fp, which Capture reads within the thread's stack.
   LeafContext leaf;
 };
@@ -36,12 +38,17 @@ enum class CaptureResult : uint8_t {
   kLost,         // the ring was full; counted
   kKeptPending,  // the thread was waiting without JavaScript, and no wall sample is wanted: its CPU is charged to its next sample
   kDisarmed,
+  kTooSoon,  // by_timer: the thread used less than the dead time since its last sample
+  kAsleep,   // by_timer: it slept; its CPU is charged to its next sample
 };
 
 // The label that is current on the calling thread, the inherited one where none is. Async-signal-safe; not while objects move.
 SampleLabel CurrentLabel(ThreadState* state);
 
 CaptureResult Capture(ThreadState* state, const Registers& registers, const Wanted& wanted);
+
+// A signal of the thread's own timer: Capture, and what becomes of the timer. The same contract, and the calls of self_clock.h.
+CaptureResult CaptureByTimer(ThreadState* state, const Registers& registers);
 
 // How the handler tells the collector that there is something to do. `word` is the collector's futex word:
 // 0 awake; 1 asleep, wake for anything; 2 napping, wake at half full.

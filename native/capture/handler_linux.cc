@@ -1,9 +1,10 @@
 // The Linux trigger's receiving end: siginfo and ucontext -> Registers -> Capture. Runs on the sampled thread.
 //
-// Contract: async-signal-safe only. Calls made: clock_gettime (in Capture), gettid, at most one futex wake. errno is kept. A signal is ours
-// when its si_code is SI_QUEUE, its sender this process, its token valid, and the token's thread the one it runs on; anything else is
-// ignored. Why a real-time signal and not SIGPROF: V8 installs its own SIGPROF handler over ours while an inspector profile runs, and
-// leaves SIG_DFL behind, whose default action ends the process.
+// Contract: async-signal-safe only. Calls made: clock_gettime (in Capture), gettid, at most one futex wake; for a signal of the thread's
+// own timer also timer_settime or tgkill (self_clock.h). errno is kept. A signal is ours when its si_code is SI_QUEUE and its sender this
+// process, or SI_TIMER; its token valid; and the token's thread the one it runs on; anything else is ignored. Why a real-time signal and
+// not SIGPROF: V8 installs its own SIGPROF handler over ours while an inspector profile runs, and leaves SIG_DFL behind, whose default
+// action ends the process.
 #include <errno.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -106,6 +107,15 @@ AtSyscall StandsAt(const uint8_t* pc, uint64_t rax) {
   return AtSyscall::kSyscall;
 }
 
+// The kernel sets the program counter back to a call that it will make again; others end with EINTR. A call that was only displaced goes on
+// in the kernel and ends with a result of its own before the handler runs. (Standing before a call that was never made takes the thread a
+// nanosecond; it is taken for asleep.)
+bool WasCutShort(const uint8_t* pc, uint64_t rax) {
+  const uintptr_t in_page = reinterpret_cast<uintptr_t>(pc) & 0xfff;
+  if (in_page <= 0xffe && memcmp(pc, kSyscallInstruction, 2) == 0) return true;
+  return in_page >= 2 && memcmp(pc - 2, kSyscallInstruction, 2) == 0 && static_cast<int64_t>(rax) == -EINTR;
+}
+
 Registers FromContext(const ucontext_t* context) {
   const greg_t* g = context->uc_mcontext.gregs;
   Registers registers;
@@ -113,6 +123,8 @@ Registers FromContext(const ucontext_t* context) {
   registers.sp = reinterpret_cast<void*>(g[REG_RSP]);
   registers.fp = reinterpret_cast<void*>(g[REG_RBP]);
   registers.at_syscall = StandsAt(reinterpret_cast<const uint8_t*>(g[REG_RIP]), static_cast<uint64_t>(g[REG_RAX]));
+  registers.asleep = registers.at_syscall != AtSyscall::kNo &&
+                     WasCutShort(reinterpret_cast<const uint8_t*>(g[REG_RIP]), static_cast<uint64_t>(g[REG_RAX]));
   ReadStack(&registers);
   CopyCode(registers.pc, &registers.leaf);
   // REG_R8 to REG_R15 are numbered in a row.
@@ -171,6 +183,16 @@ AtSyscall StandsAt(const uint8_t* pc, uint64_t x8) {
   return IsWaitNumber(x8) ? AtSyscall::kWait : AtSyscall::kSyscall;
 }
 
+// As on x64; x0 holds the result.
+bool WasCutShort(const uint8_t* pc, uint64_t x0) {
+  uint32_t here;
+  memcpy(&here, pc, sizeof here);
+  if (here == kSvc) return true;
+  uint32_t before = 0;
+  if ((reinterpret_cast<uintptr_t>(pc) & 0xfff) >= 4) memcpy(&before, pc - 4, sizeof before);
+  return before == kSvc && static_cast<int64_t>(x0) == -EINTR;
+}
+
 Registers FromContext(const ucontext_t* context) {
   const auto& m = context->uc_mcontext;
   Registers registers;
@@ -179,6 +201,7 @@ Registers FromContext(const ucontext_t* context) {
   registers.fp = reinterpret_cast<void*>(m.regs[29]);
   registers.lr = reinterpret_cast<void*>(m.regs[30]);
   registers.at_syscall = StandsAt(reinterpret_cast<const uint8_t*>(m.pc), m.regs[8]);
+  registers.asleep = registers.at_syscall != AtSyscall::kNo && WasCutShort(reinterpret_cast<const uint8_t*>(m.pc), m.regs[0]);
   ReadStack(&registers);
   registers.leaf.lr = m.regs[30];
   CopyCode(registers.pc, &registers.leaf);
@@ -214,13 +237,20 @@ const ucontext_t* Interrupted(const ucontext_t* context, uint64_t restorer) {
 
 void OnSignal(int /*signal*/, siginfo_t* info, void* context) {
   const int saved_errno = errno;
-  if (info->si_code == SI_QUEUE && info->si_pid == g_pid.load(std::memory_order_relaxed)) {
+  const pid_t pid = g_pid.load(std::memory_order_relaxed);
+  const bool by_timer = info->si_code == SI_TIMER && pid != 0;
+  if (by_timer || (info->si_code == SI_QUEUE && info->si_pid == pid)) {
     AllowReading();
     Wanted wanted;
     ThreadState* state = FromToken(reinterpret_cast<uint64_t>(info->si_value.sival_ptr), &wanted);
     if (state != nullptr && state->tid.load(std::memory_order_acquire) == static_cast<int32_t>(syscall(SYS_gettid))) {
       const auto restorer = reinterpret_cast<uint64_t>(__builtin_return_address(0));
-      Capture(state, FromContext(Interrupted(static_cast<const ucontext_t*>(context), restorer)), wanted);
+      const Registers registers = FromContext(Interrupted(static_cast<const ucontext_t*>(context), restorer));
+      if (by_timer) {
+        CaptureByTimer(state, registers);
+      } else {
+        Capture(state, registers, wanted);
+      }
     }
   }
   errno = saved_errno;

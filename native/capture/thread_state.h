@@ -8,7 +8,8 @@
 //   constant while registered   isolate, tid, cpu clock, max_depth, ring memory: written before `tid` is stored (release), read after it is
 //                               loaded
 //   handler (own thread)        last_cpu_ns, last_wall_ns, the counters, the ring's head, `pending` = 0
-//   sampler thread              `pending` = 1 before it sends, never while it is 1: at most one signal of ours is on its way to a thread;
+//   sampler thread              `pending` = 1 before it sends, never while it is 1: at most one signal of its own is on its way to a
+//   thread;
 //                               `idle_until_ns` and `idle_ticks`, only while `pending` is 0
 //   registration / disarm       `armed`
 //   collector                   the ring's tail; takes the lost counters by exchange
@@ -19,6 +20,7 @@
 
 #include "capture/record.h"
 #include "capture/ring.h"
+#include "capture/self_clock.h"
 #include "v8/api.h"
 #include "v8/layout.h"
 
@@ -45,6 +47,7 @@ struct ThreadState {
   std::atomic<uint64_t> last_cpu_ns{0};
   std::atomic<bool> cpu_recorded{true};   // CPU samples stand in the profile; whoever arms or switches modes writes
   std::atomic<uint64_t> armed_cpu_ns{0};  // the thread's clock when it was armed
+  SelfClock self_clock;
 
   // --- wall time; CLOCK_MONOTONIC; see clock/wall_watch.h ---
   std::atomic<uint64_t> last_wall_ns{0};      // of the last wall sample, or when wall time began to be recorded
@@ -117,6 +120,7 @@ struct Wanted {
   bool cpu = true;        // the CPU profile (and attribution) takes it
   bool wall = false;      // the wall profile does
   bool runnable = false;  // the thread was not running when the signal was sent, only ready to run
+  bool by_timer = false;  // the thread's own timer fired (self_clock.h); `runnable` is for Capture to find out
 };
 
 // The word that travels in the signal: cookie (32 bits) | index (29 bits) | Wanted (3 bits).

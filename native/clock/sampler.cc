@@ -18,15 +18,16 @@ namespace {
 constexpr uint64_t kQuietNs = 100'000'000;
 constexpr uint64_t kQuietPeriods = 5;
 constexpr uint64_t kQuietDivisor = 100;
-// The part of a period that a thread must have used since its last sample. It keeps the samples of a busy thread apart (less variance);
-// ticks come so much more often that the rate asked for is met.
-constexpr double kDeadTime = 0.25;
-constexpr uint64_t kLongestGapPeriods = 16;
+using capture::DeadTimeNs;
+using capture::kDeadTime;
+using capture::kLongestGapPeriods;
 // Ticks of a quiet process in wall mode: this far apart at the least.
 constexpr uint64_t kSlowPeriodNs = 10'000'000;
 // A signal that did not arrive while its thread used so much CPU was swallowed (somebody ignored or waited for it), or the thread blocks
 // it: it is sent again, each time after twice as much, so that a thread that blocks it for months does not fill its queue.
 constexpr uint64_t kPatienceNs = 1'000'000'000;
+// Threads that clock themselves are checked this often.
+constexpr uint64_t kCheckNs = 250'000'000;
 
 }  // namespace
 
@@ -39,6 +40,8 @@ bool Sampler::Start(double frequency_hz, Modes modes) {
   std::lock_guard<std::mutex> control(control_mutex_);
   if (running_.load()) return true;
   period_ns_.store(static_cast<uint64_t>(1e9 / frequency_hz));
+  capture::PrepareSelfClocks();
+  capture::g_self_clock_rate.period_ns.store(period_ns_.load());
   modes_.store((modes.cpu ? 1 : 0) | (modes.wall ? 2 : 0));
   signal_taken_.store(false);
   seated_.store(false);
@@ -65,7 +68,7 @@ void Sampler::Stop() {
   thread_.join();
   std::lock_guard<std::mutex> lock(mutex_);
   for (Entry& entry : entries_) {
-    // The timers notify a thread that is gone.
+    // The wake timers notify a thread that is gone.
     const int fd = entry.clocked.stat_fd;
     entry.clocked.stat_fd = -1;
     CloseClockedThread(&entry.clocked);
@@ -75,6 +78,8 @@ void Sampler::Stop() {
 
 void Sampler::SetFrequency(double frequency_hz) {
   period_ns_.store(static_cast<uint64_t>(1e9 / frequency_hz));
+  capture::g_self_clock_rate.period_ns.store(period_ns_.load());
+  rate_changed_.store(true);
   std::lock_guard<std::mutex> control(control_mutex_);
   if (running_.load()) Kick();
 }
@@ -94,6 +99,7 @@ bool Sampler::Add(capture::ThreadState* state, int32_t tid) {
     return false;
   }
   entry.seen_cpu_ns = ReadCpuNs(entry.clocked);
+  state->self_clock.on.store(false);
   {
     std::lock_guard<std::mutex> lock(mutex_);
     entries_.push_back(entry);
@@ -108,6 +114,7 @@ void Sampler::Remove(capture::ThreadState* state) {
   std::lock_guard<std::mutex> lock(mutex_);
   for (size_t i = 0; i < entries_.size(); i++) {
     if (entries_[i].state != state) continue;
+    SelfClocked::Forget(state);
     CloseClockedThread(&entries_[i].clocked);
     entries_[i] = entries_.back();
     entries_.pop_back();
@@ -152,6 +159,7 @@ bool Sampler::SleepToNextTick(uint64_t period_ns, bool kicked) {
 
 void Sampler::Run() {
   seat_.TakeCurrentThread();
+  capture::g_self_clock_rate.sampler_tid.store(seat_.tid());
   seated_.store(true);
   random_ ^= static_cast<uint32_t>(capture::MonotonicNowNs());
   if (random_ == 0) random_ = 1;  // xorshift's one fixed point
@@ -165,9 +173,11 @@ void Sampler::Run() {
     if (slow_ && modes().wall) period_ns = std::max(period_ns, kSlowPeriodNs);
     kicked = SleepToNextTick(period_ns, kicked);
     wakeups_.fetch_add(1, std::memory_order_relaxed);
+    if (rate_changed_.exchange(false)) RenewSelfClocked();
     if (kicked) continue;
     const uint64_t now = capture::MonotonicNowNs();
     if (!Tick(period_ns)) break;
+    if (now - checked_ns_ >= kCheckNs) CheckSelfClocked(period_ns);
     const uint64_t quiet_for = now - quiet_since_ns_;
     if (quiet_for >= kQuietNs && quiet_for >= kQuietPeriods * period_ns) {
       const bool quiet = used_since_ns_ < quiet_for / kQuietDivisor;
@@ -176,9 +186,18 @@ void Sampler::Run() {
       slow_ = quiet && modes().wall;
       if (quiet && !slow_ && !Park(period_ns)) break;
     }
-    cpu_ns_.store(cpu_base_ns_ + capture::ThreadCpuNowNs(), std::memory_order_relaxed);
+    CountOwnCpu();
+  }
+  {
+    // Nobody checks them any more.
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (Entry& entry : entries_) {
+      SelfClocked::Stop(entry.state);
+      entry.self_clocked = false;
+    }
   }
   seated_.store(false);
+  capture::g_self_clock_rate.sampler_tid.store(0);
   cpu_base_ns_ += capture::ThreadCpuNowNs();
   cpu_ns_.store(cpu_base_ns_, std::memory_order_relaxed);
 }
@@ -190,14 +209,48 @@ bool Sampler::Tick(uint64_t period_ns) {
     signal_taken_.store(true);
     return false;
   }
-  const auto dead_ns = static_cast<uint64_t>(static_cast<double>(period_ns) * kDeadTime);
+  const uint64_t dead_ns = DeadTimeNs(period_ns);
   const Modes modes = this->modes();
-  const uint64_t now = modes.wall ? capture::MonotonicNowNs() : 0;
+  const uint64_t now = capture::MonotonicNowNs();
   std::lock_guard<std::mutex> lock(mutex_);
   for (Entry& entry : entries_) {
-    if (entry.state->armed.load(std::memory_order_relaxed)) Look(&entry, modes, now, dead_ns);
+    if (!entry.state->armed.load(std::memory_order_relaxed)) continue;
+    if (entry.self_clocked && modes.wall) {
+      SelfClocked::Stop(entry.state);
+      entry.self_clocked = false;
+    } else if (entry.self_clocked) {
+      // What it left behind when it went to sleep is looked at by a tick, not at the moment at which it did.
+      if (!entry.state->self_clock.on.load(std::memory_order_acquire)) {
+        entry.self_clocked = entry.self.GoesOn(entry.state, &entry.clocked, now, period_ns);
+      }
+      if (entry.self_clocked) continue;
+      entry.seen_cpu_ns = ReadCpuNs(entry.clocked);
+    }
+    Look(&entry, modes, now, dead_ns);
+    if (!modes.wall) entry.self_clocked = entry.self.Begins(entry.state, &entry.clocked, entry.seen_cpu_ns, now, period_ns);
   }
   return true;
+}
+
+size_t Sampler::CheckSelfClocked(uint64_t period_ns) {
+  const uint64_t now = capture::MonotonicNowNs();
+  checked_ns_ = now;
+  size_t count = 0;
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (Entry& entry : entries_) {
+    if (!entry.self_clocked) continue;
+    entry.self_clocked = entry.self.GoesOn(entry.state, &entry.clocked, now, period_ns);
+    if (entry.self_clocked) count++;
+    entry.seen_cpu_ns = ReadCpuNs(entry.clocked);
+  }
+  return count;
+}
+
+void Sampler::RenewSelfClocked() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (const Entry& entry : entries_) {
+    if (entry.self_clocked) SelfClocked::Renew(entry.state);
+  }
 }
 
 void Sampler::Look(Entry* entry, Modes modes, uint64_t now, uint64_t dead_ns) {
@@ -249,26 +302,40 @@ void Sampler::Send(Entry* entry, const capture::Wanted& wanted, uint64_t cpu_ns)
 }
 
 bool Sampler::Park(uint64_t period_ns) {
+  size_t self_clocked = CheckSelfClocked(period_ns);
   {
     std::lock_guard<std::mutex> lock(mutex_);
     for (Entry& entry : entries_) {
-      const auto cpu_ns = static_cast<uint64_t>(static_cast<double>(period_ns) * kDeadTime) + RandomGap(period_ns);
+      if (entry.self_clocked) continue;
+      const uint64_t cpu_ns = DeadTimeNs(period_ns) + RandomGap(period_ns);
       // Without a timer on every thread nobody would wake the sampler: it stays awake.
       if (seat_.ArmWake(&entry.clocked, cpu_ns)) continue;
       for (Entry& armed : entries_) seat_.DisarmWake(&armed.clocked);
       return true;
     }
   }
-  if (running_.load()) seat_.Sleep(0);
-  wakeups_.fetch_add(1, std::memory_order_relaxed);
+  bool in_place = true;
+  bool woken = false;
+  while (running_.load() && in_place && !woken) {
+    woken = seat_.Sleep(self_clocked > 0 ? kCheckNs : 0);
+    wakeups_.fetch_add(1, std::memory_order_relaxed);
+    if (rate_changed_.exchange(false)) RenewSelfClocked();
+    if (woken || self_clocked == 0) break;
+    // Timers go on sending: the sooner they stop the better when somebody took the signal.
+    in_place = capture::HandlerInPlace();
+    const size_t left = CheckSelfClocked(period_ns);
+    if (left < self_clocked) break;  // that one needs ticks
+    self_clocked = left;
+    CountOwnCpu();
+  }
   {
     std::lock_guard<std::mutex> lock(mutex_);
     for (Entry& entry : entries_) seat_.DisarmWake(&entry.clocked);
   }
-  // The thread that woke us runs now, at a random amount of its CPU: a fair moment for a sample.
   quiet_since_ns_ = capture::MonotonicNowNs();
   used_since_ns_ = 0;
-  return Tick(period_ns);
+  // The thread that woke us runs now, at a random amount of its CPU: a fair moment for a sample. The end of a check is none.
+  return woken || !in_place ? Tick(period_ns) : true;
 }
 
 }  // namespace strobe::clock

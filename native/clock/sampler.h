@@ -8,9 +8,12 @@
 // so totals are conserved whatever the gate decides. A thread that used CPU and went to sleep is not woken: its CPU waits for its next
 // running sample.
 //
-// Parking: when all threads together used less than 1 % of a CPU for a while, the sampler arms a CPU timer on each thread and sleeps
-// without limit; the first thread to use about a period of CPU wakes it. The amount is random, so that a program's first work after a pause
-// is not always met at one spot.
+// A thread that hardly ever sleeps gets a timer of its own (self_clocks.h), with the same gaps, dead time and weight; ticks leave it out.
+// When there is nobody else to look at, the sampler parks as below and checks such threads four times a second.
+//
+// Parking: when all other threads together used less than 1 % of a CPU for a while, the sampler arms a CPU timer on each thread and sleeps
+// without limit; the first of them to use about a period of CPU wakes it. The amount is random, so that a program's first work after a
+// pause is not always met at one spot.
 //
 // Wall mode looks at every thread at every tick (wall_watch.h) and never parks: a thread that blocks elsewhere after a moment of work must
 // be seen. While the process is quiet its ticks are 10 ms apart at the least, whatever rate was asked for. One signal serves both modes.
@@ -25,7 +28,9 @@
 #include <thread>
 #include <vector>
 
+#include "capture/clocks.h"
 #include "capture/thread_state.h"
+#include "clock/self_clocks.h"
 #include "clock/trigger.h"
 #include "clock/wall_watch.h"
 
@@ -72,6 +77,8 @@ class Sampler {
     uint64_t sent_ns = 0;      // when, in wall mode
     uint64_t patience_ns = 0;  // how much more CPU until a signal that has not arrived is sent again
     WallWatch wall;
+    SelfClocked self;
+    bool self_clocked = false;  // the thread's own timer asks for its samples (self_clocks.h)
   };
 
   void Run();
@@ -82,6 +89,10 @@ class Sampler {
   void Send(Entry* entry, const capture::Wanted& wanted, uint64_t cpu_ns);
   Modes modes() const;
   bool Park(uint64_t period_ns);
+  // Threads that clock themselves: goes on, or the sampler looks after them again. Returns how many there are.
+  size_t CheckSelfClocked(uint64_t period_ns);
+  void RenewSelfClocked();
+  void CountOwnCpu() { cpu_ns_.store(cpu_base_ns_ + capture::ThreadCpuNowNs(), std::memory_order_relaxed); }
   bool SleepToNextTick(uint64_t period_ns, bool kicked);
   uint64_t RandomGap(uint64_t period_ns);
   uint32_t Random();
@@ -97,6 +108,7 @@ class Sampler {
   std::atomic<uint64_t> refused_{0};
   std::atomic<int> refused_errno_{0};
   std::atomic<uint64_t> period_ns_{10'000'000};
+  std::atomic<bool> rate_changed_{false};
   std::atomic<uint32_t> modes_{1};  // 1 CPU, 2 wall
   std::atomic<bool> batches_idle_{true};
   std::atomic<uint64_t> wakeups_{0};
@@ -107,7 +119,8 @@ class Sampler {
   // Since the last decision whether to park.
   uint64_t quiet_since_ns_ = 0;
   uint64_t used_since_ns_ = 0;
-  bool slow_ = false;  // wall mode, and the process is quiet
+  bool slow_ = false;        // wall mode, and the process is quiet
+  uint64_t checked_ns_ = 0;  // when threads that clock themselves were
 };
 
 }  // namespace strobe::clock

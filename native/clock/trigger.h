@@ -26,16 +26,29 @@ uint64_t ReadCpuNs(const ClockedThread& thread);
 // Running or ready to run by the kernel's word (state R). False when the kernel's file can't be read.
 bool IsRunnable(ClockedThread* thread);
 
-// How often the thread was put on a CPU so far. False where the kernel doesn't tell.
-bool ReadTimeSlices(ClockedThread* thread, uint64_t* slices);
+// What the kernel's scheduler counts of a thread. False where the kernel doesn't tell.
+struct Schedule {
+  uint64_t waited_ns = 0;  // ready to run, without a core
+  uint64_t slices = 0;     // how often it was put on one
+};
+bool ReadSchedule(ClockedThread* thread, Schedule* schedule);
 
 // Sends the sample signal with `token`. 0, or the errno with which the kernel refused (the thread is gone, the user's signal queue is full,
 // a filter).
 int SendSample(const ClockedThread& thread, uint64_t token);
 
+// A one-shot timer by CLOCK_MONOTONIC that sends the sample signal with `token` to the thread. False when the kernel refuses.
+bool MakeThreadTimer(const ClockedThread& thread, uint64_t token, int32_t* timer);
+// `at_ns`: when it fires; 0: never.
+void SetThreadTimer(int32_t timer, uint64_t at_ns);
+void DropThreadTimer(int32_t timer);
+
 // What the kernel takes to deliver a sample signal and to return from it, nanoseconds of CPU: measured on the calling thread, by signals
 // that the handler ignores. About 0.1 ms. 0 when the thread blocks the signal.
 uint64_t MeasureSignalNs();
+
+// The same for a signal of the thread's own timer, with setting the timer and its interrupt. About 2 ms.
+uint64_t MeasureTimerSignalNs();
 
 // The sampler thread's own seat: prepares its signal mask and timer slack.
 class Seat {
@@ -46,6 +59,7 @@ class Seat {
   bool Sleep(uint64_t ns);
   // Ends the current or the next sleep. Any thread; works with a full signal queue.
   void Kick();
+  int32_t tid() const { return tid_; }
   // Arms the thread's wake timer: one wake-up of this seat when the thread has used `cpu_ns` more CPU. It fires only when CPU is used.
   bool ArmWake(ClockedThread* thread, uint64_t cpu_ns);
   void DisarmWake(ClockedThread* thread);

@@ -63,6 +63,20 @@ int OpenOfThread(int32_t tid, const char* name) {
   return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+// Its signal goes to the thread `tid`, with `value`. `*timer` stays as it was when the kernel refuses.
+bool MakeTimer(int clock, int32_t tid, uint64_t value, int* timer) {
+  KernelSigevent event;
+  memset(&event, 0, sizeof event);
+  event.value = value;
+  event.signal = capture::SampleSignal();
+  event.notify = kNotifyThread;
+  event.tid = tid;
+  int made = -1;
+  if (syscall(SYS_timer_create, clock, &event, &made) != 0) return false;
+  *timer = made;
+  return true;
+}
+
 void OpenStat(ClockedThread* thread) { thread->stat_fd = OpenOfThread(thread->tid, "stat"); }
 
 }  // namespace
@@ -98,7 +112,7 @@ bool IsRunnable(ClockedThread* thread) {
   return after_name != nullptr && after_name[1] == ' ' && after_name[2] == 'R';
 }
 
-bool ReadTimeSlices(ClockedThread* thread, uint64_t* slices) {
+bool ReadSchedule(ClockedThread* thread, Schedule* schedule) {
   // "CPU waiting slices" (kernel Documentation/scheduler/sched-stats.rst); missing without CONFIG_SCHED_INFO.
   if (thread->slices_fd < 0) thread->slices_fd = OpenOfThread(thread->tid, "schedstat");
   char line[96];
@@ -110,7 +124,7 @@ bool ReadTimeSlices(ClockedThread* thread, uint64_t* slices) {
   unsigned long long count = 0;
   // Without a single slice the kernel does not count: this thread has run.
   if (sscanf(line, "%llu %llu %llu", &cpu, &waiting, &count) != 3 || count == 0) return false;
-  *slices = count;
+  *schedule = {waiting, count};
   return true;
 }
 
@@ -122,6 +136,45 @@ int SendSample(const ClockedThread& thread, uint64_t token) {
   info.si_uid = getuid();
   info.si_value.sival_ptr = reinterpret_cast<void*>(token);
   return syscall(SYS_rt_tgsigqueueinfo, getpid(), thread.tid, capture::SampleSignal(), &info) == 0 ? 0 : errno;
+}
+
+bool MakeThreadTimer(const ClockedThread& thread, uint64_t token, int32_t* timer) {
+  return MakeTimer(CLOCK_MONOTONIC, thread.tid, token, timer);
+}
+
+void SetThreadTimer(int32_t timer, uint64_t at_ns) {
+  itimerspec when;
+  memset(&when, 0, sizeof when);
+  when.it_value.tv_sec = static_cast<time_t>(at_ns / 1'000'000'000u);
+  when.it_value.tv_nsec = static_cast<long>(at_ns % 1'000'000'000u);
+  syscall(SYS_timer_settime, timer, TIMER_ABSTIME, &when, nullptr);
+}
+
+void DropThreadTimer(int32_t timer) { syscall(SYS_timer_delete, timer); }
+
+uint64_t MeasureTimerSignalNs() {
+  constexpr int kRounds = 64;
+  constexpr int kReads = 64;  // of a clock: longer than an interrupt takes to come
+  if (!capture::HandlerInPlace()) return 0;
+  sigset_t blocked;
+  if (pthread_sigmask(SIG_BLOCK, nullptr, &blocked) != 0 || sigismember(&blocked, capture::SampleSignal()) != 0) return 0;
+  int32_t timer = -1;
+  // Token 0 is nobody's: the handler ignores it.
+  if (!MakeTimer(CLOCK_MONOTONIC, static_cast<int32_t>(syscall(SYS_gettid)), 0, &timer)) return 0;
+  const auto rounds = [&](bool fire) {
+    const uint64_t start = capture::ThreadCpuNowNs();
+    for (int i = 0; i < kRounds; i++) {
+      if (fire) SetThreadTimer(timer, capture::MonotonicNowNs() + 1);
+      for (int j = 0; j < kReads; j++) capture::MonotonicNowNs();
+    }
+    return (capture::ThreadCpuNowNs() - start) / kRounds;
+  };
+  rounds(true);  // the first ones fault pages in
+  const uint64_t with = rounds(true);
+  SetThreadTimer(timer, 0);
+  const uint64_t without = rounds(false);
+  DropThreadTimer(timer);
+  return with > without ? with - without : 0;
 }
 
 uint64_t MeasureSignalNs() {
@@ -188,17 +241,7 @@ bool Seat::Sleep(uint64_t ns) {
 void Seat::Kick() { syscall(SYS_tgkill, getpid(), tid_, kKickSignal); }
 
 bool Seat::ArmWake(ClockedThread* thread, uint64_t cpu_ns) {
-  if (thread->wake_timer < 0) {
-    KernelSigevent event;
-    memset(&event, 0, sizeof event);
-    event.signal = capture::SampleSignal();
-    event.notify = kNotifyThread;
-    event.tid = tid_;
-    if (syscall(SYS_timer_create, thread->cpu_clock, &event, &thread->wake_timer) != 0) {
-      thread->wake_timer = -1;
-      return false;
-    }
-  }
+  if (thread->wake_timer < 0 && !MakeTimer(thread->cpu_clock, tid_, 0, &thread->wake_timer)) return false;
   itimerspec when;
   memset(&when, 0, sizeof when);
   when.it_value.tv_sec = static_cast<time_t>(cpu_ns / 1'000'000'000u);

@@ -36,9 +36,9 @@ bool WallWatch::Due(capture::ThreadState* state, ClockedThread* thread, ThreadLo
   if (asleep_ && look->cpu_ns() != settled_cpu_ns_) asleep_ = false;
   if (!asleep_ && sent_asleep_ && state->stood_at_syscall.load(std::memory_order_relaxed)) {
     // The clock was read first: a run behind that shows at the next tick, one before it is in the count.
-    uint64_t slices = 0;
+    Schedule schedule;
     asleep_ = look->cpu_ns() < state->wall_cpu_ns.load(std::memory_order_relaxed) + kBackToSleepNs && !look->Running() &&
-              !look->Runnable() && ReadTimeSlices(thread, &slices) && slices == slices_ + 1;
+              !look->Runnable() && ReadSchedule(thread, &schedule) && schedule.slices == slices_ + 1;
     settled_cpu_ns_ = look->cpu_ns();
     sent_asleep_ = asleep_;
   }
@@ -56,7 +56,9 @@ void WallWatch::Sends(ClockedThread* thread, ThreadLook* look, uint64_t next_ns)
   next_ns_ = next_ns;
   sent_asleep_ = !look->Running() && !look->Runnable();
   if (sent_asleep_) {
-    batches_ = ReadTimeSlices(thread, &slices_);
+    Schedule schedule;
+    batches_ = ReadSchedule(thread, &schedule);
+    slices_ = schedule.slices;
     sent_asleep_ = batches_;
   }
 }

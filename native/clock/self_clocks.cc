@@ -1,0 +1,115 @@
+#include "clock/self_clocks.h"
+
+#include <algorithm>
+
+#include "capture/capture.h"
+#include "capture/clocks.h"
+#include "capture/self_clock.h"
+
+namespace strobe::clock {
+
+namespace {
+
+constexpr uint64_t kWatchNs = 100'000'000;
+constexpr uint64_t kBeginsPercent = 98;
+constexpr uint64_t kGoesOnPercent = 95;
+constexpr uint64_t kLongestPeriodNs = 50'000'000;  // 20 Hz
+// A signal that does not come in so much CPU is blocked.
+constexpr uint64_t kPatiencePeriods = 20;
+constexpr uint64_t kPatienceNs = 50'000'000;
+constexpr uint64_t kBlockedPauseNs = 5'000'000'000;
+
+}  // namespace
+
+void SelfClocked::Watch(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns) {
+  since_ns_ = now_ns;
+  cpu_ns_ = cpu_ns;
+  Schedule schedule;
+  waits_known_ = ReadSchedule(thread, &schedule);
+  waited_ns_ = schedule.waited_ns;
+}
+
+bool SelfClocked::WasBusy(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t percent) const {
+  uint64_t busy_ns = cpu_ns - cpu_ns_;
+  const uint64_t needed_ns = (now_ns - since_ns_) / 100 * percent;
+  if (busy_ns >= needed_ns) return true;
+  Schedule schedule;
+  if (!waits_known_ || !ReadSchedule(thread, &schedule)) return false;
+  busy_ns += schedule.waited_ns - waited_ns_;
+  return busy_ns >= needed_ns;
+}
+
+bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns) {
+  if (now_ns < since_ns_ + kWatchNs) return false;
+  // A thread that used no CPU to speak of is not asked about its waits at each turn.
+  const uint64_t used_ns = cpu_ns - cpu_ns_;
+  const bool busy = since_ns_ != 0 && period_ns <= kLongestPeriodNs && now_ns >= not_before_ns_ && used_ns > kWatchNs / 20 &&
+                    WasBusy(thread, cpu_ns, now_ns, kBeginsPercent);
+  if (used_ns > kWatchNs / 20) {
+    Watch(thread, cpu_ns, now_ns);
+  } else {
+    since_ns_ = now_ns;
+    cpu_ns_ = cpu_ns;
+    waits_known_ = false;
+  }
+  if (!busy) return false;
+  capture::SelfClock& clock = state->self_clock;
+  if (clock.timer.load(std::memory_order_relaxed) < 0) {
+    int32_t timer = -1;
+    if (!MakeThreadTimer(*thread, capture::MakeToken(state->index, {}), &timer)) {
+      // A limit on timers or pending signals, or a filter: the sampler goes on as before.
+      not_before_ns_ = now_ns + kBlockedPauseNs;
+      return false;
+    }
+    clock.timer.store(timer, std::memory_order_relaxed);
+  }
+  if (clock.random == 0) clock.random = static_cast<uint32_t>(now_ns) | 1;
+  clock.next_ns = now_ns;
+  clock.set_ns = now_ns;
+  clock.set_cpu_ns = cpu_ns;
+  fired_ = clock.fired.load(std::memory_order_relaxed);
+  fired_cpu_ns_ = cpu_ns;
+  // The timer's first shot comes after `on`: the order in which the handler may see them.
+  clock.on.store(true, std::memory_order_release);
+  Renew(state);
+  return true;
+}
+
+bool SelfClocked::GoesOn(capture::ThreadState* state, ClockedThread* thread, uint64_t now_ns, uint64_t period_ns) {
+  if (!state->self_clock.on.load(std::memory_order_acquire)) {
+    // It was found asleep. Watched from here: what it did before counts for nothing.
+    Watch(thread, ReadCpuNs(*thread), now_ns);
+    return false;
+  }
+  const uint64_t cpu_ns = ReadCpuNs(*thread);
+  const uint64_t fired = state->self_clock.fired.load(std::memory_order_relaxed);
+  if (fired != fired_) {
+    fired_ = fired;
+    fired_cpu_ns_ = cpu_ns;
+  }
+  const bool blocked = cpu_ns > fired_cpu_ns_ + std::max(kPatienceNs, kPatiencePeriods * period_ns);
+  if (blocked) not_before_ns_ = now_ns + kBlockedPauseNs;
+  const bool goes_on = !blocked && period_ns <= kLongestPeriodNs && WasBusy(thread, cpu_ns, now_ns, kGoesOnPercent);
+  if (!goes_on) Stop(state);
+  Watch(thread, cpu_ns, now_ns);
+  return goes_on;
+}
+
+void SelfClocked::Renew(capture::ThreadState* state) {
+  // The handler may do the same at this moment: both write gaps that are good, and the later one holds.
+  SetThreadTimer(state->self_clock.timer.load(std::memory_order_relaxed), capture::MonotonicNowNs() + 1);
+}
+
+void SelfClocked::Stop(capture::ThreadState* state) {
+  state->self_clock.on.store(false, std::memory_order_release);
+  const int32_t timer = state->self_clock.timer.load(std::memory_order_relaxed);
+  if (timer >= 0) SetThreadTimer(timer, 0);
+}
+
+void SelfClocked::Forget(capture::ThreadState* state) {
+  state->self_clock.on.store(false, std::memory_order_release);
+  const int32_t timer = state->self_clock.timer.exchange(-1, std::memory_order_acq_rel);
+  if (timer >= 0) DropThreadTimer(timer);
+}
+
+}  // namespace strobe::clock

@@ -1,0 +1,48 @@
+// Which threads clock themselves (capture/self_clock.h): the sampler's side of it.
+//
+// A thread that was running or ready to run for 98 % of a tenth of a second gets a timer of its own, and the sampler no longer looks at it
+// at each tick. One that slept more than a twentieth of the time between two checks goes back: a signal finds it asleep too often, and in a
+// sleep that no signal ends (of the disk) its CPU would be charged to the call that waits. So does one whose signals do not come (it blocks
+// them). The kernel's count of the time that a thread waited for a core (schedstat) makes the difference between asleep and displaced;
+// where the kernel doesn't tell, only threads with a core of their own clock themselves.
+//
+// Not below kLeastHz: the sampler's ticks cost nothing there. Not while wall time is recorded, which needs the ticks.
+//
+// Sampler thread only, under the registry's lock.
+#pragma once
+
+#include <cstdint>
+
+#include "capture/thread_state.h"
+#include "clock/trigger.h"
+
+namespace strobe::clock {
+
+class SelfClocked {
+ public:
+  // The sampler looked at the thread, whose clock reads `cpu_ns`. True when it clocks itself from now on.
+  bool Begins(capture::ThreadState* state, ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns);
+  // Now and then, of a thread that clocks itself: false when it no longer does.
+  bool GoesOn(capture::ThreadState* state, ClockedThread* thread, uint64_t now_ns, uint64_t period_ns);
+  // Its timer is set anew: the rate has changed.
+  static void Renew(capture::ThreadState* state);
+  static void Stop(capture::ThreadState* state);
+  // The thread leaves: its timer is freed.
+  static void Forget(capture::ThreadState* state);
+
+ private:
+  void Watch(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns);
+  bool WasBusy(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t percent) const;
+
+  // Since when the thread is watched, and its clocks then.
+  uint64_t since_ns_ = 0;
+  uint64_t cpu_ns_ = 0;
+  uint64_t waited_ns_ = 0;
+  bool waits_known_ = false;
+  uint64_t not_before_ns_ = 0;
+  // Its signals at the last check that saw them come, and its CPU then.
+  uint64_t fired_ = 0;
+  uint64_t fired_cpu_ns_ = 0;
+};
+
+}  // namespace strobe::clock

@@ -1,0 +1,318 @@
+// Tests of capture/self_clock.h and clock/self_clocks.h: a busy thread clocks itself, and is sampled as truly as by the sampler; one that
+// sleeps goes back to it; nothing is sampled when it should not be, and no CPU is lost on the way from one clock to the other.
+//
+// Contract: ratios to the threads' own clocks, measured until there is enough CPU. Not under ThreadSanitizer: it delivers signals when it
+// likes.
+#if !defined(__SANITIZE_THREAD__)
+
+#include "capture/self_clock.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <string>
+
+#include "test/clocked_worker.h"
+
+namespace strobe::clock {
+namespace {
+
+using capture::CaptureByTimer;
+using capture::CaptureResult;
+using capture::Registers;
+
+bool ClocksItself(Worker* worker) { return worker->state()->self_clock.on.load(); }
+
+// A registered, armed state of the calling thread, without a sampler.
+struct Own {
+  Own() : state(Pool().Take()) {
+    state->tid.store(static_cast<int32_t>(syscall(SYS_gettid)));
+    state->last_cpu_ns = ThreadCpuNowNs();
+    state->samples = 0;
+    state->sampled_cpu_ns = 0;
+    state->handler_ns = 0;
+    state->signals = 0;
+    state->self_clock.fired = 0;
+    state->pending = 0;
+    state->wall_began_ns = 0;
+    state->self_clock.random = 1;
+    state->self_clock.set_ns = capture::MonotonicNowNs();
+    state->self_clock.set_cpu_ns = ThreadCpuNowNs();
+    state->self_clock.on = true;
+    state->armed = true;
+    capture::g_self_clock_rate.period_ns = kMillisecond;
+  }
+  ~Own() {
+    state->armed = false;
+    state->self_clock.on = false;
+    uint32_t bytes = 0;
+    const uint64_t head = state->ring.Head();
+    while (state->ring.Next(head, &bytes) != nullptr) state->ring.Release(bytes);
+    state->tid.store(0);
+    Pool().Give(state);
+  }
+  capture::ThreadState* state;
+};
+
+TEST(self_clock_handler_samples_and_leaves_the_samplers_signal_alone) {
+  Own own;
+  own.state->pending = 1;
+  const uint64_t start = own.state->last_cpu_ns;
+  Compute(kMillisecond);
+  CHECK(CaptureByTimer(own.state, Registers{}) == CaptureResult::kRecorded);
+  CHECK_EQ(own.state->samples.load(), 1);
+  CHECK(own.state->sampled_cpu_ns.load() >= kMillisecond);
+  CHECK(own.state->last_cpu_ns.load() >= start + kMillisecond);
+  CHECK_EQ(own.state->pending.load(), 1);
+  CHECK_EQ(own.state->signals.load(), 0);
+  CHECK_EQ(own.state->self_clock.fired.load(), 1);
+  CHECK(own.state->handler_ns.load() > 0);
+}
+
+TEST(self_clock_handler_waits_for_the_dead_time) {
+  Own own;
+  capture::g_self_clock_rate.period_ns = 1000 * kMillisecond;
+  const uint64_t start = own.state->last_cpu_ns;
+  CHECK(CaptureByTimer(own.state, Registers{}) == CaptureResult::kTooSoon);
+  CHECK_EQ(own.state->samples.load(), 0);
+  CHECK_EQ(own.state->last_cpu_ns.load(), start);
+  CHECK(own.state->self_clock.on.load());
+}
+
+TEST(self_clock_handler_leaves_a_thread_that_slept) {
+  Own own;
+  const uint64_t start = own.state->last_cpu_ns;
+  Compute(kMillisecond);
+  Registers registers;
+  registers.at_syscall = capture::AtSyscall::kWait;
+  registers.asleep = true;
+  CHECK(CaptureByTimer(own.state, registers) == CaptureResult::kAsleep);
+  CHECK_EQ(own.state->samples.load(), 0);
+  CHECK_EQ(own.state->last_cpu_ns.load(), start);  // the CPU waits
+  CHECK(!own.state->self_clock.on.load());
+  CHECK(CaptureByTimer(own.state, Registers{}) == CaptureResult::kDisarmed);
+  CHECK_EQ(own.state->samples.load(), 0);
+}
+
+TEST(self_clock_handler_does_nothing_for_a_disarmed_thread) {
+  Own own;
+  own.state->armed = false;
+  own.state->pending = 1;
+  Compute(kMillisecond);
+  const uint64_t next = own.state->self_clock.next_ns;
+  CHECK(CaptureByTimer(own.state, Registers{}) == CaptureResult::kDisarmed);
+  CHECK_EQ(own.state->samples.load(), 0);
+  CHECK_EQ(own.state->pending.load(), 1);
+  CHECK_EQ(own.state->self_clock.next_ns, next);
+}
+
+// Gaps: a dead time and an exponential rest, a period in all.
+TEST(self_clock_gaps_are_exponential_behind_a_dead_time) {
+  Own own;
+  capture::PrepareSelfClocks();
+  constexpr int kGaps = 20'000;
+  constexpr uint64_t kPeriod = kMillisecond;
+  double sum = 0;
+  double squares = 0;
+  int below_median = 0;
+  uint64_t least = kPeriod * 100;
+  for (int i = 0; i < kGaps; i++) {
+    own.state->self_clock.next_ns = 0;
+    const uint64_t before = capture::MonotonicNowNs();
+    capture::SetSelfClock(own.state, true);
+    const uint64_t gap = own.state->self_clock.next_ns - own.state->self_clock.set_ns;
+    CHECK(own.state->self_clock.set_ns >= before);
+    least = std::min(least, gap);
+    sum += static_cast<double>(gap);
+    squares += static_cast<double>(gap) * static_cast<double>(gap);
+    // The median of an exponential of mean 0.75 is 0.75 ln 2.
+    if (static_cast<double>(gap) < (0.25 + 0.75 * std::log(2.0)) * kPeriod) below_median++;
+  }
+  const double mean = sum / kGaps;
+  const double deviation = std::sqrt(squares / kGaps - mean * mean);
+  CHECK_NEAR(mean / kPeriod, 1.0, 0.03);
+  CHECK_NEAR(deviation / kPeriod, 0.75, 0.04);
+  CHECK_NEAR(static_cast<double>(below_median) / kGaps, 0.5, 0.02);
+  CHECK(least >= kPeriod / 4);
+}
+
+TEST(self_clock_busy_threads_leave_the_sampler_in_peace) {
+  if (!Install()) return;
+  constexpr double kHz = 1000;
+  Sampler sampler;
+  sampler.Start(kHz, {});
+  bool good = false;
+  std::string measured;
+  {
+    Worker worker(&sampler, true);
+    Worker asleep(&sampler);
+    for (uint64_t tries = 1; tries <= 4 && !good; tries++) {
+      if (!Eventually([&] { return ClocksItself(&worker); })) break;
+      const uint64_t samples = worker.samples();
+      const uint64_t sampled = worker.sampled_ns();
+      const uint64_t cpu = worker.CpuNs();
+      const uint64_t wakeups = sampler.wakeups();
+      const uint64_t fired = worker.state()->self_clock.fired.load();
+      while (worker.CpuNs() - cpu < (500 * kMillisecond) << tries) {
+        SleepMs(50);
+        worker.DropRecords();
+      }
+      const double used = static_cast<double>(worker.CpuNs() - cpu);
+      const double share = static_cast<double>(worker.sampled_ns() - sampled) / used;
+      const auto taken = static_cast<double>(worker.samples() - samples);
+      const double rate = taken / (used / 1e9);
+      const auto woken = static_cast<double>(sampler.wakeups() - wakeups);
+      char line[160];
+      snprintf(line, sizeof line, "try %d: share %.4f rate %.0f wakeups %.0f of %.0f samples; ", static_cast<int>(tries), share, rate,
+               woken, taken);
+      measured += line;
+      good = share > 0.97 && share < 1.03 && rate > 0.85 * kHz && rate < 2 * kHz && woken < 0.5 * taken &&
+             worker.state()->self_clock.fired.load() > fired;
+    }
+    CHECK_EQ(asleep.samples(), 0);
+    CHECK(!ClocksItself(&asleep));
+  }
+  if (!CHECK(good)) CHECK_EQ(measured, "");
+  sampler.Stop();
+}
+
+TEST(self_clock_ends_when_its_thread_sleeps_and_loses_nothing) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(1000, {});
+  Worker worker(&sampler, true);
+  for (int round = 0; round < 5; round++) {
+    if (!CHECK(Eventually([&] { return ClocksItself(&worker); }))) break;
+    worker.Busy(false);
+    if (!CHECK(Eventually([&] { return !ClocksItself(&worker); }))) break;
+    SleepMs(20);
+    const uint64_t samples = worker.samples();
+    const uint64_t fired = worker.state()->self_clock.fired.load();
+    SleepMs(200);
+    CHECK_EQ(worker.samples(), samples);  // asleep: neither samples nor signals
+    CHECK_EQ(worker.state()->self_clock.fired.load(), fired);
+    worker.Busy(true);
+    CHECK(Eventually([&] { return worker.samples() > samples + 20; }));
+    worker.DropRecords();
+  }
+  const double share = static_cast<double>(worker.sampled_ns()) / static_cast<double>(worker.CpuNs());
+  CHECK(share > 0.9 && share < 1.01);
+  sampler.Stop();
+}
+
+// Sleeps of a millisecond, often: never 98 % of the time busy.
+TEST(self_clock_is_not_for_threads_that_sleep_now_and_then) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(1000, {});
+  Worker worker(&sampler);
+  bool ever = false;
+  for (int i = 0; i < 100; i++) {
+    worker.Busy(true);
+    SleepMs(5);
+    worker.Busy(false);
+    SleepMs(2);
+    ever = ever || ClocksItself(&worker);
+  }
+  CHECK(worker.samples() > 0);
+  CHECK(!ever);
+  sampler.Stop();
+}
+
+TEST(self_clock_follows_the_rate_the_modes_and_the_stop) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(100, {});
+  Worker worker(&sampler, true);
+  CHECK(Eventually([&] { return ClocksItself(&worker); }));
+  const auto rate = [&] {
+    const uint64_t samples = worker.samples();
+    const uint64_t cpu = worker.CpuNs();
+    while (worker.CpuNs() - cpu < 500 * kMillisecond) SleepMs(20);
+    worker.DropRecords();
+    return static_cast<double>(worker.samples() - samples) / (static_cast<double>(worker.CpuNs() - cpu) / 1e9);
+  };
+  bool good = false;
+  for (int tries = 0; tries < 3 && !good; tries++) {
+    sampler.SetFrequency(100);
+    const double slow = rate();
+    sampler.SetFrequency(1000);
+    const double fast = rate();
+    good = fast > 5 * slow && slow > 50;
+  }
+  CHECK(good);
+  sampler.SetModes({.cpu = true, .wall = true});
+  CHECK(Eventually([&] { return !ClocksItself(&worker); }));
+  SleepMs(150);
+  CHECK(!ClocksItself(&worker));
+  sampler.SetModes({});
+  CHECK(Eventually([&] { return ClocksItself(&worker); }));
+  // Too slow to be worth a timer.
+  sampler.SetFrequency(10);
+  CHECK(Eventually([&] { return !ClocksItself(&worker); }));
+  sampler.SetFrequency(1000);
+  CHECK(Eventually([&] { return ClocksItself(&worker); }));
+  sampler.Stop();
+  CHECK(!ClocksItself(&worker));
+  SleepMs(20);
+  const uint64_t stopped = worker.samples();
+  SleepMs(50);
+  CHECK_EQ(worker.samples(), stopped);
+}
+
+// A thread that blocks the signal goes back to the sampler, whose patience grows.
+TEST(self_clock_gives_up_where_signals_are_blocked) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(1000, {});
+  std::atomic<int> phase{0};
+  capture::ThreadState* state = Pool().Take();
+  std::thread thread([&] {
+    const auto tid = static_cast<int32_t>(syscall(SYS_gettid));
+    state->pending = 0;
+    state->samples = 0;
+    state->last_cpu_ns = ThreadCpuNowNs();
+    state->wall_began_ns = 0;
+    state->tid.store(tid, std::memory_order_release);
+    state->armed.store(true, std::memory_order_release);
+    sampler.Add(state, tid);
+    while (phase.load() == 0) Compute(kMillisecond);
+    sigset_t own;
+    sigemptyset(&own);
+    sigaddset(&own, capture::SampleSignal());
+    pthread_sigmask(SIG_BLOCK, &own, nullptr);
+    while (phase.load() == 1) Compute(kMillisecond);
+    pthread_sigmask(SIG_UNBLOCK, &own, nullptr);
+    while (phase.load() == 2) Compute(kMillisecond);
+    state->armed.store(false);
+    sampler.Remove(state);
+    state->tid.store(0);
+  });
+  const auto drop = [&] {
+    uint32_t bytes = 0;
+    const uint64_t head = state->ring.Head();
+    while (state->ring.Next(head, &bytes) != nullptr) state->ring.Release(bytes);
+  };
+  CHECK(Eventually([&] { return state->self_clock.on.load(); }));
+  phase = 1;
+  CHECK(Eventually([&] { return !state->self_clock.on.load(); }));
+  drop();
+  const uint64_t before = state->samples.load();
+  phase = 2;
+  CHECK(Eventually([&] { return state->samples.load() > before + 20; }));
+  phase = 3;
+  thread.join();
+  CHECK_EQ(state->self_clock.timer.load(), -1);  // freed with its thread
+  sampler.Stop();
+  Pool().Give(state);
+}
+
+}  // namespace
+}  // namespace strobe::clock
+
+#endif
