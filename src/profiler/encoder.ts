@@ -76,6 +76,9 @@ function warn(message: string): void {
   }
 }
 
+// Node's own warnings in this thread: nobody reads its standard streams.
+process.on('warning', ({ name, message }) => warn(`${name}: ${message}`));
+
 let publishing = false;
 const delivery = new Delivery(
   options.exporters,

@@ -124,7 +124,16 @@ class RunningProfiler implements Profiler {
         deliveryStats: this.#deliveryStats,
         base: { overhead: this.#base, cpuNs: this.#baseCpuNs },
       };
-      this.#encoder = makeEncoder(ENCODER, { name: 'strobe-encoder', workerData: setup, execArgv: [], env });
+      // Its own standard streams: Node would make this process's at once to pipe the Worker's into them, which is half of what a first Worker takes. Nobody
+      // writes there: messages go to file descriptor 2, warnings of Node's own come as messages.
+      this.#encoder = makeEncoder(ENCODER, {
+        name: 'strobe-encoder',
+        workerData: setup,
+        execArgv: [],
+        env,
+        stdout: true,
+        stderr: true,
+      });
     } catch (error) {
       native.stop();
       native.release();
