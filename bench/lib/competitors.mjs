@@ -1,6 +1,6 @@
-// The packages that strobe is compared with. They are no dependency of strobe: their exact versions stand in bench/package.json.
+// The packages that strobe is compared with, and the bench's tools. They are no dependency of strobe: their exact versions stand in bench/package.json.
 //
-// Contract: competitorMissing(name, node) is '' when the package takes part, else a sentence that says why not. What is missing is installed into
+// Contract: competitorMissing(name, node) is '' when the package takes part, else a sentence that says why not; `way` is how it loads (require, import). What is missing is installed into
 // bench/node_modules; what can't be installed, or does not load in that Node, is left out by name, never an error.
 
 import { spawnSync } from 'node:child_process';
@@ -34,15 +34,15 @@ function install(name, version) {
   return `could not be installed (npm install in bench/: ${said})`;
 }
 
-function loads(name, node) {
-  const done = spawnSync(node, ['-e', `require('${name}')`], { cwd: bench, env: environment(), encoding: 'utf8', timeout: 30_000 });
+function loads(name, node, way) {
+  const done = spawnSync(node, ['-e', `${way}('${name}')`], { cwd: bench, env: environment(), encoding: 'utf8', timeout: 30_000 });
   if (done.status === 0) return undefined;
   const said = (done.stderr ?? '').split('\n').find((line) => /^\w*Error\b/.test(line)) ?? `ended with ${done.signal ?? done.status}`;
   return `does not load in this Node (${said})`;
 }
 
-export function competitorMissing(name, node) {
+export function competitorMissing(name, node, way = 'require') {
   const version = competitorVersion(name);
-  const problem = install(name, version) ?? loads(name, node);
+  const problem = install(name, version) ?? loads(name, node, way);
   return problem ? `${name} ${version} ${problem}: its rows are left out` : '';
 }

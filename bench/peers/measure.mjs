@@ -80,6 +80,9 @@ async function openSink() {
   return { bodies, url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
 }
 
+/** It writes a function's name as file:name:line. */
+const plainNames = (sample) => ({ ...sample, names: sample.names.map((text) => text.split(':').at(-2) ?? text) });
+
 async function runHosted({ id, windows }, peer, { node, seconds }) {
   const folder = scratch();
   const result = join(folder, 'result.json');
@@ -101,7 +104,7 @@ async function runHosted({ id, windows }, peer, { node, seconds }) {
     const said = JSON.parse(readFileSync(result, 'utf8'));
     if (!sink) return said;
     const { decode } = require('./adapters.cjs');
-    return { ...said, rotations: sink.bodies.length, samples: windows ? [] : sink.bodies.flatMap(decode) };
+    return { ...said, rotations: sink.bodies.length, samples: windows ? [] : sink.bodies.flatMap(decode).map(plainNames) };
   } finally {
     sink?.close();
   }
