@@ -15,7 +15,8 @@ const SCALES = [
 export function duration(ns, like = ns) {
   if (!Number.isFinite(ns)) return '-';
   const { unit, per } = SCALES.find(({ from }) => Math.abs(like) >= from);
-  return `${(ns / per).toPrecision(3).replace(/e\+?\d+$/, '')} ${unit}`;
+  const value = ns / per;
+  return `${Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3)} ${unit}`;
 }
 
 export const HEADER = ['', 'median', 'least', 'most', 'for'];

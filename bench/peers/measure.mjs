@@ -38,6 +38,7 @@ export const reduce = {
     const all = parts.reduce((sum, part) => sum + part, 0);
     return {
       cpuNs: truth.cpuNs,
+      wallNs: truth.wallNs,
       samples: total(measured, 'count'),
       valueNs: total(measured),
       shares: parts.map((part) => part / all),

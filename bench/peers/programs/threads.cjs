@@ -1,7 +1,7 @@
 // Four busy threads (this one and three Workers), each 60/30/10 over three functions in cycles of 10 ms. Each has its own profiler where that is how the profiler
 // sees a thread; strobe's is the main thread's.
 //
-// Truth: { cpuNs: CPU of the measured time, all threads; wallMs }. What counts stands under `measured`: nothing of a start or an end.
+// Truth: { cpuNs, wallNs }, of the measured time, summed over the threads. What counts stands under `measured`: nothing of a start or an end.
 
 const { isMainThread, parentPort, Worker, workerData } = require('node:worker_threads');
 const { cpuNs, turns, workers, UNIT_US } = require('./work.cjs');
@@ -37,12 +37,12 @@ function untilAllAreReady(gate) {
 async function busy(seconds, gate) {
   untilAllAreReady(gate);
   const before = cpuNs();
-  const end = performance.now() + seconds * 1000;
-  while (performance.now() < end) {
+  const start = performance.now();
+  while (performance.now() < start + seconds * 1000) {
     measured();
     await new Promise(setImmediate);
   }
-  return cpuNs() - before;
+  return { wallNs: (performance.now() - start) * 1e6, cpuNs: cpuNs() - before };
 }
 
 async function run({ way, hz, seconds }) {
@@ -56,14 +56,15 @@ async function run({ way, hz, seconds }) {
   });
   const own = await busy(seconds, gate);
   const all = await Promise.all(others);
-  return { cpuNs: all.reduce((sum, other) => sum + other.cpuNs, own), samples: all.flatMap(({ samples }) => samples) };
+  const sum = (name) => all.reduce((total, other) => total + other[name], own[name]);
+  return { cpuNs: sum('cpuNs'), wallNs: sum('wallNs'), samples: all.flatMap(({ samples }) => samples) };
 }
 
 async function asWorker({ way, hz, seconds, gate, unit }) {
   const peer = require('../adapters.cjs').start(way === 'strobe' ? 'none' : way, { hz });
   parts = workers(PARTS, unit);
-  const ns = await busy(seconds, gate);
-  parentPort.postMessage({ cpuNs: ns, samples: (await peer.end()) ?? [] });
+  const used = await busy(seconds, gate);
+  parentPort.postMessage({ ...used, samples: (await peer.end()) ?? [] });
 }
 
 if (isMainThread) module.exports = { prepare, run };
