@@ -22,6 +22,7 @@ const fast = () => [peer('strobe', 'strobe', 1000), peer('inspector', 'node:insp
 
 const percent = (value, digits = 1) => (Number.isFinite(value) ? `${(100 * value).toFixed(digits)} %` : '-');
 const ms = (value) => (Number.isFinite(value) ? `${value.toFixed(Math.abs(value) < 10 ? 2 : 1)} ms` : '-');
+const points = (value) => (Number.isFinite(value) ? value.toFixed(1) : '-');
 const whole = (value) => (Number.isFinite(value) ? value.toFixed(0) : '-');
 const sum = (values) => values.reduce((all, value) => all + value, 0);
 
@@ -61,7 +62,7 @@ function showThreads(measured) {
       ...measured.map(({ label, way, runs }) => [
         label,
         `${SHARES.map((_, at) => (100 * median(runs.map(({ shares }) => shares[at]))).toFixed(1)).join(' / ')} %`,
-        `${median(runs.map(error)).toFixed(1)} points`,
+        `${points(median(runs.map(error)))} points`,
         ranged(middle(runs, perCpuSecond), whole),
         percent(median(runs.map((run) => ticks(way, run)))),
         ranged(middle(runs, delivered), percent),
@@ -133,7 +134,7 @@ function showRequests(measured) {
       ...ROUTES.map(
         (_, at) => `${percent(over(runs, at, 'true'))}, ${way === 'inspector' ? 'no labels' : percent(over(runs, at, 'shown'))}`,
       ),
-      way === 'inspector' ? '-' : ranged(middle(runs, error), (value) => `${value.toFixed(1)}`).concat(' points'),
+      way === 'inspector' ? '-' : `${ranged(middle(runs, error), points)} points`,
     ]),
     plot: stacks(
       'CPU of the work',

@@ -7,6 +7,8 @@ import { machineLine } from './text.mjs';
 
 const escapes = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 const escaped = (text) => String(text).replace(/[&<>"']/g, (character) => escapes[character]);
+/** A figure stays beside its unit at the end of a line. */
+const unbroken = (text) => text.replace(/(\d) (?=%|ms\b|points\b|k?Hz\b)/g, '$1\u00a0');
 /** A length as CSS wants it; a figure that is none has no length. */
 const length = (ratio) => `${(Number.isFinite(ratio) ? Math.min(1, Math.max(0, ratio)) * 100 : 0).toFixed(2)}%`;
 const figure = (value) => (Number.isFinite(value) ? value.toFixed(Math.abs(value) < 100 ? 1 : 0) : '-');
@@ -72,8 +74,8 @@ function stacks({ unit, series, rows }) {
 function grid(columns, rows) {
   const head = columns.map((name) => `<th scope="col">${escaped(name)}</th>`).join('');
   const body = rows.map(([label, ...cells]) => {
-    const rest = cells.map((text, at) => `<td data-column="${escaped(columns[at + 1])}">${escaped(text)}</td>`).join('');
-    return `<tr${isOurs(label) ? ' class="ours"' : ''}><th scope="row">${escaped(label)}</th>${rest}</tr>`;
+    const rest = cells.map((text, at) => `<td data-column="${escaped(columns[at + 1])}">${escaped(unbroken(text))}</td>`).join('');
+    return `<tr${isOurs(label) ? ' class="ours"' : ''}><th scope="row">${escaped(unbroken(label))}</th>${rest}</tr>`;
   });
   return `<table><thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table>`;
 }
