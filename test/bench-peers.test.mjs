@@ -93,8 +93,11 @@ test('requests: CPU by label beside the units done in it', () => {
   const run = reduce.requests({ truth: { cpuNs: 100, units: { short: 300, long: 600, none: 100 } }, samples });
   assert.equal(run.byLabel, { short: 20, long: 60, none: 20 });
   assert.is(run.samples, 4);
+  const other = { ...run, byLabel: { short: 80, long: 120, none: 0 } };
+  const both = shownOf('requests', [{ label: 'p', way: 'datadog', runs: [run, other] }]);
+  assert.is(rowOf(both, 'p')[1], '30.0 %, 33.3 %'); // of all CPU, not the middle of the runs
   const shown = shownOf('requests', [{ label: 'p', way: 'datadog', runs: [run] }]);
-  assert.equal(rowOf(shown, 'p'), ['p', '30.0 %, 20.0 %', '60.0 %, 60.0 %', '10.0 %, 20.0 %', '10.0 [10.0 to 10.0] points']);
+  assert.equal(rowOf(shown, 'p'), ['p', '30.0 %, 20.0 %', '60.0 %, 60.0 %', '10.0 %, 20.0 %', '4', '10.0 [10.0 to 10.0] points']);
 });
 
 test('inlined: the share shown over the true one', () => {
