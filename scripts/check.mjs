@@ -16,8 +16,8 @@ import { isMain, requireDependencies, root, run } from './build-native.mjs';
 const require = createRequire(import.meta.url);
 const moduleFile = (name, file) => join(dirname(require.resolve(`${name}/package.json`)), file);
 
-/** C++ files under native/ that belong to another system, or need headers that only scripts/matrix.mjs has. */
-const FOREIGN = /(_macos|_windows)\.cc$|(^|\/)layout_check\.cc$/;
+/** C++ files under native/ that belong to another system, or need headers that only scripts/matrix.mjs (layout_check) or `npm run bench:micro` has. */
+const FOREIGN = /(_macos|_windows)\.cc$|(^|\/)layout_check\.cc$|(^|\/)test\/micro\//;
 
 function nativeFiles(...endings) {
   const dir = join(root, 'native');

@@ -18,7 +18,8 @@ const leastShare = (major) => (major >= 26 ? 0.7 : 0.85);
 const share = (value) => (Number.isFinite(value) ? `${number(value * 100, 1)} %` : '-');
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-async function run(node, profiler, seconds) {
+/** One run: { truth, leaf, ofTruth, … }: shares of everything under `work`. */
+export async function runInlined(node, profiler, seconds) {
   const options = { program: workload('exact-inlined.cjs'), nodeArgs: ['--trace-turbo-inlining'], args: [seconds] };
   const { said, stacks, stdout } = await runExact(node, profiler, options);
   const inWork = stacks.filter(({ names }) => names.includes('work'));
@@ -62,7 +63,7 @@ export async function exactInlined({ node, major, seconds, taking, progress }) {
   for (let round = 0; round < ROUNDS; round++) {
     for (const profiler of shuffled(taking)) {
       progress.step(profiler.label);
-      runs.get(profiler).push(await run(node, profiler, seconds));
+      runs.get(profiler).push(await runInlined(node, profiler, seconds));
     }
   }
   const all = [...runs.values()].flat();
