@@ -5,7 +5,7 @@
 // samples, stacks and lines are told apart, the more bytes; so bytes a sample and bytes a location stand beside. Fails (exit code 1) when a warm window takes
 // 150 ms of the encoder's CPU or more bytes than @datadog/pprof's. @datadog/pprof is left out when it can't be had.
 //
-// The promise is about 60 s. Shorter windows are for work on the encoder: --slices writes the last window's slices to a file.
+// The promise is about 60 s. Shorter windows are for work on the encoder: --slices FILE writes each window's slices to FILE.NUMBER.
 
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

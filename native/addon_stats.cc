@@ -77,6 +77,12 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   overhead.Set("collectorNs", count(c.cpu_ns));
   overhead.Set("encoderNs", static_cast<double>(stats.encoder_ns));
   out.Set("overhead", overhead);
+  Napi::Object memory = Napi::Object::New(env);
+  memory.Set("ringBytes", static_cast<double>(stats.ring_bytes));
+  memory.Set("codeMapBytes", count(c.code_bytes));
+  memory.Set("sliceBytes", count(c.slice_bytes));
+  memory.Set("labelBytes", static_cast<double>(label::LabelTable::Get().bytes()));
+  out.Set("memory", memory);
   Napi::Object features = Napi::Object::New(env);
   std::string clock = "on";
   if (stats.signal_taken) clock = "off: the sampling signal was taken by other code";

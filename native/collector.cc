@@ -170,6 +170,7 @@ bool Collector::Drain() {
   }
   bool worked = false;
   uint64_t entries = 0;
+  uint64_t code_bytes = 0;
   uint64_t overlap = ended_overlap_;
   uint64_t bound = ended_bound_;
   bool names_freed = false;
@@ -178,6 +179,7 @@ bool Collector::Drain() {
     const bool ended = thread->ended.load(std::memory_order_acquire);
     worked |= DrainThread(thread);
     entries += thread->code.map.size();
+    code_bytes += thread->code.map.bytes();
     overlap += thread->code.map.evicted_by_overlap();
     bound += thread->code.map.evicted_by_bound();
     if (ended) {
@@ -198,6 +200,8 @@ bool Collector::Drain() {
   // None is held here: what samples said of them is in the builder as text.
   labels_.TakeRetired([this](const label::LabelSet& set) { attribution_.Fold(set); });
   counters_.code_entries.store(entries, std::memory_order_relaxed);
+  counters_.code_bytes.store(code_bytes, std::memory_order_relaxed);
+  counters_.slice_bytes.store(builder_.nodes() * stack::SliceBuilder::kNodeBytes, std::memory_order_relaxed);
   counters_.evicted_overlap.store(overlap, std::memory_order_relaxed);
   counters_.evicted_bound.store(bound, std::memory_order_relaxed);
   return worked;

@@ -80,6 +80,8 @@ struct CollectorCounters {
   std::atomic<uint64_t> dropped_slices{0};
   std::atomic<uint64_t> code_events{0};
   std::atomic<uint64_t> code_entries{0};
+  std::atomic<uint64_t> code_bytes{0};   // of the code maps, roughly
+  std::atomic<uint64_t> slice_bytes{0};  // of the slice in the making, roughly
   std::atomic<uint64_t> evicted_overlap{0};
   std::atomic<uint64_t> evicted_bound{0};
   std::atomic<uint64_t> code_resets{0};

@@ -68,6 +68,7 @@ capture::ThreadState* Profiler::TakeState() {
   if (memory == MAP_FAILED) return nullptr;
   auto* state = new capture::ThreadState;
   state->index = states_made_++;
+  state_bytes_ += kRingBytes + kGcStackBytes;
   state->ring.Init(static_cast<uint8_t*>(memory), kRingBytes);
   state->gc_frames = reinterpret_cast<void**>(static_cast<uint8_t*>(memory) + kRingBytes);
   capture::g_thread_table[state->index].store(state, std::memory_order_release);

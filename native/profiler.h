@@ -124,6 +124,7 @@ class Profiler {
     uint64_t without_positions = 0;  // bytecode compiled without positions, before the profiler came
     std::string lines_off;           // why no lines are read; '' when they are
     bool gc_stacks = false;
+    uint64_t ring_bytes = 0;  // of all threads' states, also those that wait for a thread
     uint64_t sampler_ns = 0;
     uint64_t sampler_wakeups = 0;
     uint64_t encoder_ns = 0;
@@ -191,6 +192,7 @@ class Profiler {
   std::mutex states_mutex_;
   std::vector<capture::ThreadState*> free_states_;
   uint32_t states_made_ = 0;
+  uint64_t state_bytes_ = 0;  // of their rings and stacks of collections
   // Of threads that ended, so that totals don't shrink.
   uint64_t ended_samples_ = 0;
   uint64_t ended_wall_samples_ = 0;

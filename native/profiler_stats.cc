@@ -19,6 +19,7 @@ Profiler::Stats Profiler::ReadStats() {
   {
     std::lock_guard<std::mutex> states_lock(states_mutex_);
     stats.samples = ended_samples_;
+    stats.ring_bytes = state_bytes_;
     stats.wall_samples = ended_wall_samples_;
     stats.sampled_cpu_ns = ended_cpu_ns_;
     stats.handler_ns = ended_handler_ns_;

@@ -171,6 +171,11 @@ export interface NativeStats {
     collectorNs: number;
     encoderNs: number;
   };
+  /**
+   * Memory of the engine by part, roughly: rings (reserved; resident is what was written), code maps, the slice in the making, label sets. The encoder's heap and
+   * the encoder's maps (`sourceMaps.bytes`) come on top.
+   */
+  memory: { ringBytes: number; codeMapBytes: number; sliceBytes: number; labelBytes: number };
   /** A feature's value is 'on', or why it is off. */
   features: Record<string, string>;
 }

@@ -4,7 +4,7 @@
 //
 // datadog: for each window a line of JSON in BENCH_RESULT: { number, parts: { stop, encode } (CPU of the process, ns), rows, locations, functions, samples, bytes, rawBytes }.
 
-const { appendFileSync } = require('node:fs');
+const { appendFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { gunzipSync } = require('node:zlib');
 const ts = require('typescript');
@@ -41,6 +41,7 @@ function datadog(lineNumbers) {
     const stopped = cpuNs();
     const bytes = await encode(profile);
     const encoded = cpuNs();
+    writeFileSync(join(process.env.BENCH_DIR, `cpu-${number + 1}.pb.gz`), bytes);
     const { samples, locations, functions } = require(join(dist, 'pprof', 'decode.js')).decode(bytes, 'the profile');
     const line = {
       number: ++number,

@@ -240,6 +240,11 @@ void LabelTable::ForgetThread(uint64_t thread) {
   }
 }
 
+size_t LabelTable::bytes() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return bytes_;
+}
+
 uint32_t LabelTable::ResetExact() {
   std::lock_guard<std::mutex> lock(mutex_);
   loose_ = {};

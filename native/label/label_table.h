@@ -103,6 +103,8 @@ class LabelTable {
   uint32_t capacity() const { return limits_.sets; }
 
   // Any thread.
+  // Of the sets; roughly.
+  size_t bytes();
   uint64_t live() const { return live_.load(std::memory_order_relaxed); }
   uint64_t evicted() const { return evicted_.load(std::memory_order_relaxed); }
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }

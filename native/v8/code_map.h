@@ -110,6 +110,8 @@ class CodeMap {
   void SetAlias(uint64_t copy, uint64_t original, uint64_t length);
 
   size_t size() const { return entries_.size(); }
+  // Roughly, as the bound counts; lines that samples had decoded are not in it.
+  size_t bytes() const { return bytes_; }
   uint64_t evicted_by_overlap() const { return evicted_by_overlap_; }
   uint64_t evicted_by_bound() const { return evicted_by_bound_; }
 
