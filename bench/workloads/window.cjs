@@ -1,6 +1,6 @@
 // A long-running program for bench/window.mjs: the TypeScript compiler type-checks this repository's src/ again and again, profiled at 1 kHz by BENCH_WAY: `strobe`
 // (windows by its own timer, its encoder with a stopwatch: lib/window-encoder.cjs), `datadog` or `datadog-lines` (@datadog/pprof; stopped and begun anew between
-// two files when a window's time is over). It runs BENCH_WINDOWS windows of BENCH_SECONDS seconds.
+// two files when a window's time is over). It runs BENCH_WINDOWS windows of BENCH_SECONDS seconds. Each way's function is called between two files, and says when that is done.
 //
 // datadog: for each window a line of JSON in BENCH_RESULT: { number, parts: { stop, encode } (CPU of the process, ns), rows, locations, functions, samples, bytes, rawBytes }.
 
@@ -24,9 +24,10 @@ function strobe() {
       super(String(file).endsWith('encoder.js') ? join(root, 'bench', 'lib', 'window-encoder.cjs') : file, options);
     }
   };
-  const { startProfiler, fileExporter } = require(join(dist, 'index.js'));
-  startProfiler({ frequencyHz: 1000, windowSeconds: SECONDS, exporters: [fileExporter({ dir: process.env.BENCH_DIR })] });
-  return () => undefined;
+  Object.assign(process.env, { STROBE_FREQUENCY_HZ: '1000', STROBE_WINDOW_SECONDS: String(SECONDS), STROBE_DIR: process.env.BENCH_DIR });
+  require(join(dist, 'register.js'));
+  const until = performance.now() + (WINDOWS * SECONDS + 1.5) * 1000;
+  return () => performance.now() > until;
 }
 
 function datadog(lineNumbers) {
@@ -35,7 +36,7 @@ function datadog(lineNumbers) {
   let begun = performance.now();
   let number = 0;
   return async () => {
-    if (performance.now() - begun < SECONDS * 1000) return;
+    if (performance.now() - begun < SECONDS * 1000) return false;
     const before = cpuNs();
     const profile = time.stop(true);
     const stopped = cpuNs();
@@ -55,6 +56,7 @@ function datadog(lineNumbers) {
     };
     appendFileSync(process.env.BENCH_RESULT, `${JSON.stringify(line)}\n`);
     begun = performance.now();
+    return number === WINDOWS;
   };
 }
 
@@ -63,13 +65,11 @@ async function main() {
   const betweenFiles = way === 'strobe' ? strobe() : datadog(way === 'datadog-lines');
   const read = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
   const { fileNames, options } = ts.parseJsonConfigFileContent(read.config, ts.sys, root);
-  const until = performance.now() + (WINDOWS * SECONDS + 1.5) * 1000;
   for (;;) {
     const program = ts.createProgram(fileNames, { ...options, noEmit: true, incremental: false, composite: false });
     for (const file of program.getSourceFiles()) {
       program.getSemanticDiagnostics(file);
-      await betweenFiles();
-      if (performance.now() > until) process.exit(0);
+      if (await betweenFiles()) process.exit(0);
     }
   }
 }
