@@ -98,7 +98,10 @@ function pyroscopeMissing() {
 
 const NAMES = { strobe: 'strobe', datadog: '@datadog/pprof', pyroscope: '@pyroscope/nodejs' };
 const asked = values.way.split(',');
-const missing = { datadog: asked.includes('datadog') ? competitorMissing(node) : '', pyroscope: asked.includes('pyroscope') ? competitorMissing(node) || pyroscopeMissing() : '' };
+const missing = {
+  datadog: asked.includes('datadog') ? competitorMissing(node) : '',
+  pyroscope: asked.includes('pyroscope') ? competitorMissing(node) || pyroscopeMissing() : '',
+};
 const ways = asked.filter((way) => !missing[way]);
 
 const sink = createServer((request, response) => request.resume().on('end', () => response.end('{}'))).listen(0, '127.0.0.1');
@@ -136,7 +139,13 @@ if (ways.includes('strobe')) {
   ];
   const all = added('strobe').median;
   rows.push(['the rest', all - rows.reduce((sum, [, bytes]) => sum + bytes, 0)], ['in all', all]);
-  console.log(table('strobe by part, MB', ['', ''], rows.map(([name, bytes]) => [name, mb(bytes)])));
+  console.log(
+    table(
+      'strobe by part, MB',
+      ['', ''],
+      rows.map(([name, bytes]) => [name, mb(bytes)]),
+    ),
+  );
   const { median: middle, high } = added('strobe');
   const verdict = middle >= LIMIT_MB * MB ? 'FAIL' : high < LIMIT_MB * MB || rounds.length < 5 ? 'pass' : 'not enough data';
   console.log(`${verdict}  strobe adds less than ${LIMIT_MB} MB`);

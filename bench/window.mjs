@@ -64,7 +64,10 @@ const took = (windows, ...names) =>
 
 if (found.strobe) {
   const rows = [...PARTS.map((part) => [part, ms(took(found.strobe, part))])];
-  rows.push(['build + encode + gzip', ms(took(found.strobe, ...PROMISED))], ['all of its CPU in the window', ms(took(found.strobe, 'all'))]);
+  rows.push(
+    ['build + encode + gzip', ms(took(found.strobe, ...PROMISED))],
+    ['all of its CPU in the window', ms(took(found.strobe, 'all'))],
+  );
   console.log(table(`a window of ${seconds} s: CPU of strobe's encoder (median of ${found.strobe.length})`, ['', ''], rows), '\n');
 }
 for (const way of ways.filter((name) => name !== 'strobe')) {
@@ -80,9 +83,7 @@ const rows = ways.map((way) => [
   number(middle(way, 'bytes') / middle(way, 'samples'), 2),
   number(middle(way, 'bytes') / middle(way, 'rows'), 1),
 ]);
-console.log(
-  table('bytes', ['', 'samples', 'stacks', 'locations', 'functions', 'raw', 'gzip', 'bytes a sample', 'a stack'], rows),
-);
+console.log(table('bytes', ['', 'samples', 'stacks', 'locations', 'functions', 'raw', 'gzip', 'bytes a sample', 'a stack'], rows));
 if (missing) console.log(missing);
 
 function verdict(ok, text) {
@@ -90,5 +91,4 @@ function verdict(ok, text) {
   if (!ok) process.exitCode = 1;
 }
 if (found.strobe) verdict(took(found.strobe, ...PROMISED) < LIMIT_MS, `build + encode + gzip under ${LIMIT_MS} ms`);
-if (found.strobe && found.datadog)
-  verdict(middle('strobe', 'bytes') < middle('datadog', 'bytes'), 'fewer bytes than @datadog/pprof');
+if (found.strobe && found.datadog) verdict(middle('strobe', 'bytes') < middle('datadog', 'bytes'), 'fewer bytes than @datadog/pprof');

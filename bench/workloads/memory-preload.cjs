@@ -30,7 +30,10 @@ const WAYS = {
     if (!isMainThread) return;
     const { encode, time } = require('@datadog/pprof');
     time.start({ intervalMicros: 10_000, durationMillis: seconds * 1000, lineNumbers: true });
-    setInterval(async () => writeFileSync(join(process.env.STROBE_DIR, 'cpu.pb.gz'), await encode(time.stop(true))), seconds * 1000).unref();
+    setInterval(
+      async () => writeFileSync(join(process.env.STROBE_DIR, 'cpu.pb.gz'), await encode(time.stop(true))),
+      seconds * 1000,
+    ).unref();
   },
   pyroscope: () => {
     if (!isMainThread) return;

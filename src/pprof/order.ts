@@ -29,9 +29,7 @@ export function orderFrames(functions: TupleTable, frames: TupleTable, strings: 
   const frameOrder = sorted(
     frames.size,
     (a, b) =>
-      (frameFunction[a] as number) - (frameFunction[b] as number) ||
-      frames.at(a, 1) - frames.at(b, 1) ||
-      frames.at(a, 2) - frames.at(b, 2),
+      (frameFunction[a] as number) - (frameFunction[b] as number) || frames.at(a, 1) - frames.at(b, 1) || frames.at(a, 2) - frames.at(b, 2),
   );
   return { functions: functionOrder, frames: frameOrder, frameRank: ranks(frameOrder) };
 }
@@ -50,13 +48,7 @@ function ranks(order: Uint32Array): Uint32Array {
 export type WriteRow = (row: number, locations: number[], start: number) => void;
 
 /** Calls `write` for each row: along the trie, or by number (`keepOrder`). A row's first element is its node. */
-export function orderRows(
-  nodes: Children,
-  rows: TupleTable,
-  frameRank: Uint32Array,
-  keepOrder: boolean,
-  write: WriteRow,
-): void {
+export function orderRows(nodes: Children, rows: TupleTable, frameRank: Uint32Array, keepOrder: boolean, write: WriteRow): void {
   const depth = new Uint32Array(nodes.size);
   let deepest = 0;
   for (let node = ROOT + 1; node < nodes.size; node++) {
