@@ -1,7 +1,6 @@
 // Protobuf bytes into one growing buffer. protobufjs' Writer makes an object of each number until the message is finished: for a window of a million locations that is
-// most of what encoding costs. A message's length stands before it and is known after it: one byte is kept free for it, and a longer one moves the message.
+// most of what encoding costs. A message's length stands before it and is known after it: room is kept for it, and a wrong guess moves the message.
 
-const FIRST_CAPACITY = 64 * 1024;
 const MAX_VARINT = 10;
 const MAX_VARINT_32 = 5;
 const TWO_32 = 2 ** 32;
@@ -15,7 +14,7 @@ export class ByteWriter {
   #at = 0;
   readonly #open: number[] = [];
 
-  constructor(capacity = FIRST_CAPACITY) {
+  constructor(capacity: number) {
     this.#bytes = Buffer.allocUnsafe(capacity);
   }
 
@@ -83,24 +82,25 @@ export class ByteWriter {
     this.#at += bytes.length;
   }
 
-  /** Begins a message (or a packed run), whose length is written when `close` ends it. */
-  open(): void {
+  /** Begins a message (or a packed run), whose length is written when `close` ends it. `expected`: about its length; a good guess saves moving it. */
+  open(expected = 0): void {
     this.#room(MAX_VARINT);
-    this.#open.push(++this.#at);
+    const kept = varintBytes(expected);
+    this.#at += kept;
+    this.#open.push(this.#at, kept);
   }
 
   close(): void {
+    const kept = this.#open.pop() as number;
     const start = this.#open.pop() as number;
     const length = this.#at - start;
-    if (length < 128) {
-      this.#bytes[start - 1] = length;
-      return;
+    const shift = varintBytes(length) - kept;
+    if (shift !== 0) {
+      this.#room(MAX_VARINT);
+      this.#bytes.copyWithin(start + shift, start, this.#at);
     }
-    const shift = varintBytes(length) - 1;
-    this.#room(shift);
-    this.#bytes.copyWithin(start + shift, start, this.#at);
     const end = this.#at + shift;
-    this.#at = start - 1;
+    this.#at = start - kept;
     this.uint32(length);
     this.#at = end;
   }
