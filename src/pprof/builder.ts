@@ -162,8 +162,8 @@ class Tables {
 
     const labelsOf = this.#labelReader(strings);
     streamSamples(result, (visit) =>
-      orderRows(this.#nodes, this.rows, order.frameRank, keepOrder, (row, locations, start) =>
-        visit(locations, start, [this.#counts.at(row), Math.round(this.#weights.at(row))], labelsOf(row)),
+      orderRows(this.#nodes, this.rows, order.frameRank, keepOrder, (row, locations, start, same) =>
+        visit(locations, start, same, [this.#counts.at(row), Math.round(this.#weights.at(row))], labelsOf(row)),
       ),
     );
     return result;

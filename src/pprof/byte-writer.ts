@@ -2,7 +2,6 @@
 // most of what encoding costs. A message's length stands before it and is known after it: room is kept for it, and a wrong guess moves the message.
 
 const MAX_VARINT = 10;
-const MAX_VARINT_32 = 5;
 const TWO_32 = 2 ** 32;
 
 const INT64_LIMIT = 2 ** 63;
@@ -37,20 +36,11 @@ export class ByteWriter {
     this.#at = at;
   }
 
-  /** Ids of the indexes from `start` on: one more than each. */
-  ids(indexes: number[], start: number): void {
-    this.#room((indexes.length - start) * MAX_VARINT_32);
-    const bytes = this.#bytes;
-    let at = this.#at;
-    for (let i = start; i < indexes.length; i++) {
-      let rest = (indexes[i] as number) + 1;
-      while (rest > 127) {
-        bytes[at++] = (rest & 127) | 128;
-        rest >>>= 7;
-      }
-      bytes[at++] = rest;
-    }
-    this.#at = at;
+  /** Bytes of another buffer. */
+  copy(source: Buffer, start: number, end: number): void {
+    this.#room(end - start);
+    source.copy(this.#bytes, this.#at, start, end);
+    this.#at += end - start;
   }
 
   /** One varint of 64 bits. A double is rounded to an integer and kept inside int64; a bigint may be any int64 or uint64 (addresses). */

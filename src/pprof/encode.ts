@@ -3,6 +3,7 @@
 
 import { gzipSync } from 'node:zlib';
 import { ByteWriter } from './byte-writer';
+import { StackBytes } from './stack-bytes';
 import { eachSample } from './sample-stream';
 import {
   FUNCTION,
@@ -51,11 +52,14 @@ class Encoder {
   readonly #out = new ByteWriter(Math.min(latestBytes + (latestBytes >> 3), MOST_EXPECTED));
   /** Samples share their labels' arrays: each is encoded once. */
   readonly #labels = new Map<Label[], Uint8Array>();
+  readonly #stack = new StackBytes();
   readonly #strings = new Map<string, number>([['', 0]]);
 
   profile(profile: Profile): Uint8Array {
     for (const type of profile.sampleTypes) this.#valueType(PROFILE.sampleType, type);
-    eachSample(profile, (locations, start, values, labels) => this.#sample(locations, start, values, labels));
+    eachSample(profile, (locations, start, same, values, labels) =>
+      this.#sample(this.#stack.take(locations, start, same), values, labels),
+    );
     profile.mappings.forEach((mapping, index) => {
       this.#mapping(mapping, index + 1);
     });
@@ -105,15 +109,13 @@ class Encoder {
   }
 
   // Values last: what comes before them (the callers' end of the stack, the labels) is then often, as one piece, what it was in the sample before: gzip sees that.
-  #sample(locations: number[], start: number, values: number[], labels: Label[]): void {
+  #sample(stack: StackBytes, values: number[], labels: Label[]): void {
     const out = this.#out;
-    // Most ids take two bytes.
-    const expected = (locations.length - start) * 2;
-    this.#message(PROFILE.sample, expected + FEW_BYTES / 4);
-    if (locations.length > start) {
-      this.#message(SAMPLE.locationId, expected);
-      out.ids(locations, start);
-      out.close();
+    this.#message(PROFILE.sample, stack.length + FEW_BYTES / 4);
+    if (stack.length > 0) {
+      this.#out.uint32(tag(SAMPLE.locationId, BYTES));
+      this.#out.uint32(stack.length);
+      out.copy(stack.bytes, stack.start, stack.end);
     }
     if (labels.length > 0) out.raw(this.#labelBytes(labels));
     this.#message(SAMPLE.value);

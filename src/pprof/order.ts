@@ -44,8 +44,8 @@ function ranks(order: Uint32Array): Uint32Array {
   return rank;
 }
 
-/** `locations` from `start` on: the stack, leaf first; valid during the call. */
-export type WriteRow = (row: number, locations: number[], start: number) => void;
+/** `locations` from `start` on: the stack, leaf first; valid during the call. From `same` on it is what it was in the call before, at the same places. */
+export type WriteRow = (row: number, locations: number[], start: number, same: number) => void;
 
 /** Calls `write` for each row: along the trie, or by number (`keepOrder`). A row's first element is its node. */
 export function orderRows(nodes: Children, rows: TupleTable, frameRank: Uint32Array, keepOrder: boolean, write: WriteRow): void {
@@ -64,7 +64,7 @@ export function orderRows(nodes: Children, rows: TupleTable, frameRank: Uint32Ar
       let at = deepest - (depth[leaf] as number);
       const start = at;
       for (let node = leaf; node !== ROOT; node = nodes.parent(node)) way[at++] = frameRank[nodes.frame(node)] as number;
-      write(row, way, start);
+      write(row, way, start, deepest);
     }
     return;
   }
@@ -76,10 +76,17 @@ export function orderRows(nodes: Children, rows: TupleTable, frameRank: Uint32Ar
     rowOf[node] = row;
   }
   let node = ROOT;
+  let same = deepest;
   for (;;) {
     const start = deepest - (depth[node] as number);
-    if (node !== ROOT) way[start] = frameRank[nodes.frame(node)] as number;
-    for (let row = rowOf[node] as number; row !== NONE; row = nextRow[row] as number) write(row, way, start);
+    if (node !== ROOT) {
+      way[start] = frameRank[nodes.frame(node)] as number;
+      same = Math.max(same, start + 1);
+    }
+    for (let row = rowOf[node] as number; row !== NONE; row = nextRow[row] as number) {
+      write(row, way, start, same);
+      same = start;
+    }
     let next = nodes.first(node);
     while (next === 0 && node !== ROOT) {
       next = nodes.next(node);

@@ -3,8 +3,8 @@
 
 import type { Label, Profile, Sample } from './schema';
 
-/** `locations` from `start` on: indexes, leaf first; valid during the call. */
-export type VisitSample = (locations: number[], start: number, values: number[], labels: Label[]) => void;
+/** `locations` from `start` on: indexes, leaf first; valid during the call. From `same` on they are what they were in the call before, at the same places. */
+export type VisitSample = (locations: number[], start: number, same: number, values: number[], labels: Label[]) => void;
 type Stream = (visit: VisitSample) => void;
 
 /** By the profile itself: a copy of it has samples of its own. */
@@ -18,7 +18,7 @@ export function streamSamples(profile: Profile, stream: Stream): void {
     configurable: true,
     get: () => {
       const samples: Sample[] = [];
-      stream((locations, start, values, labels) => samples.push({ locations: locations.slice(start), values, labels }));
+      stream((locations, start, _same, values, labels) => samples.push({ locations: locations.slice(start), values, labels }));
       streams.delete(profile);
       Object.defineProperty(profile, 'samples', { value: samples, writable: true, enumerable: true, configurable: true });
       return samples;
@@ -29,5 +29,5 @@ export function streamSamples(profile: Profile, stream: Stream): void {
 export function eachSample(profile: Profile, visit: VisitSample): void {
   const stream = streams.get(profile);
   if (stream) stream(visit);
-  else for (const { locations, values, labels } of profile.samples) visit(locations, 0, values, labels);
+  else for (const { locations, values, labels } of profile.samples) visit(locations, 0, locations.length, values, labels);
 }
