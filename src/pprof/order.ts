@@ -75,10 +75,14 @@ export function orderRows(nodes: Children, rows: TupleTable, frameRank: Uint32Ar
     nextRow[row] = rowOf[node] as number;
     rowOf[node] = row;
   }
+  // Of the nodes on the way, the root first: each look into a column of a large trie is a miss of the cache.
+  const above = new Uint32Array(deepest + 1);
+  let at = 0;
   let node = ROOT;
   let same = deepest;
   for (;;) {
-    const start = deepest - (depth[node] as number);
+    const start = deepest - at;
+    above[at] = node;
     if (node !== ROOT) {
       way[start] = frameRank[nodes.frame(node)] as number;
       same = Math.max(same, start + 1);
@@ -88,11 +92,14 @@ export function orderRows(nodes: Children, rows: TupleTable, frameRank: Uint32Ar
       same = start;
     }
     let next = nodes.first(node);
-    while (next === 0 && node !== ROOT) {
-      next = nodes.next(node);
-      if (next === 0) node = nodes.parent(node);
+    if (next !== 0) at++;
+    else {
+      while (at > 0 && next === 0) {
+        next = nodes.next(above[at] as number);
+        if (next === 0) at--;
+      }
+      if (at === 0) return;
     }
-    if (next === 0) return;
     node = next;
   }
 }
