@@ -3,7 +3,6 @@
 
 import { gzipSync } from 'node:zlib';
 import { ByteWriter } from './byte-writer';
-import { StackBytes } from './stack-bytes';
 import { eachSample } from './sample-stream';
 import {
   FUNCTION,
@@ -21,6 +20,7 @@ import {
   VALUE_TYPE,
   type ValueType,
 } from './schema';
+import { StackBytes } from './stack-bytes';
 
 const VARINT = 0;
 const BYTES = 2;
@@ -57,9 +57,7 @@ class Encoder {
 
   profile(profile: Profile): Uint8Array {
     for (const type of profile.sampleTypes) this.#valueType(PROFILE.sampleType, type);
-    eachSample(profile, (locations, start, same, values, labels) =>
-      this.#sample(this.#stack.take(locations, start, same), values, labels),
-    );
+    eachSample(profile, (locations, start, same, values, labels) => this.#sample(this.#stack.take(locations, start, same), values, labels));
     profile.mappings.forEach((mapping, index) => {
       this.#mapping(mapping, index + 1);
     });
