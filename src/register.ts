@@ -14,7 +14,7 @@ import { misspelt, readEnvironment } from './config/environment';
 import { loadSettings } from './config/load';
 import { fileExporter } from './export/file';
 import { loadNative } from './native';
-import { startProfiler } from './profiler/profiler';
+import { startUnattended } from './profiler/profiler';
 import { claim, type RunRequest, runRequest } from './profiler/run-request';
 import { followWorkers, threadName } from './profiler/threads';
 
@@ -26,14 +26,14 @@ function say(message: string): void {
 function startRun({ dir, windows, tags }: RunRequest, isOwner: boolean): void {
   // A followed child must not write over the files of the process that it comes from.
   const exporter = fileExporter({ dir, write: windows ? 'both' : 'run', names: isOwner ? 'plain' : 'unique', timeline: isOwner });
-  startProfiler({ ...readEnvironment(process.env, true), tags, exporters: [exporter] });
+  startUnattended({ ...readEnvironment(process.env, true), tags, exporters: [exporter] });
 }
 
 function startService(): void {
   for (const slip of misspelt(process.env)) say(slip);
   const { options, enabled, notUsed } = loadSettings(process.env, () => [fileExporter({ dir: 'profiles' })]);
   if (notUsed.length > 0) say(`the configuration names what is not used yet: ${notUsed.join(', ')}`);
-  if (enabled) startProfiler(options);
+  if (enabled) startUnattended(options);
 }
 
 function register(): void {

@@ -48,8 +48,11 @@ export class LabelGuard {
   /** The profile itself when nothing had to be changed, else one with other samples. */
   apply(profile: Profile, nowMs: number): Profile {
     let changed = false;
+    // Samples share their labels: what one array became, it is for all of them.
+    const known = new Map<Label[], Label[]>();
     let samples = profile.samples.map((sample) => {
-      const labels = this.#guarded(sample.labels, nowMs);
+      const labels = known.get(sample.labels) ?? this.#guarded(sample.labels, nowMs);
+      known.set(sample.labels, labels);
       if (labels === sample.labels) return sample;
       changed = true;
       return { ...sample, labels };

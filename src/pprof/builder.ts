@@ -4,8 +4,11 @@
 // Only what a sample of this mode stands on is folded; the other mode's stacks cost nothing.
 
 import { GC_KINDS, type Slice, type SliceTotals } from '../native';
+import { Children } from './children';
 import { DoubleColumn, TupleTable } from './intern';
+import { orderFrames, orderRows } from './order';
 import { Rates } from './rates';
+import { streamSamples } from './sample-stream';
 import { emptyProfile, type Label, type Location, type Profile } from './schema';
 import { totalsToComments } from './totals';
 
@@ -13,24 +16,30 @@ export type BuilderMode = 'cpu' | 'wall';
 
 export interface BuilderOptions {
   mode: BuilderMode;
+  /** Samples stay in the order of what `add` returned; otherwise they stand in the order that packs best. */
+  keepOrder?: boolean;
 }
 
 const SLICE_MODE = { cpu: 0, wall: 1 } as const;
 
 const ROOT = 0;
-// No frame and no parent has this id: the root is unlike every other node.
+// No frame and no function has this id.
 const NOTHING = 0xffffffff;
 /** A row that is not in the profile. */
 export const NO_SAMPLE = 0xffffffff;
+/** One large window is not held against all that follow. */
+const MOST_EXPECTED = 2 ** 18;
 const NANOS_PER_MS = 1e6;
 const NANOS_PER_SECOND = 1e9;
 
 export class ProfileBuilder {
   readonly #mode: BuilderMode;
-  #tables = new Tables();
+  readonly #keepOrder: boolean;
+  #tables = new Tables(0);
 
   constructor(options: BuilderOptions) {
     this.#mode = options.mode;
+    this.#keepOrder = options.keepOrder ?? false;
   }
 
   /** True when no sample of this mode came since the start or the last `take`. */
@@ -48,8 +57,9 @@ export class ProfileBuilder {
 
   take(): Profile {
     const tables = this.#tables;
-    this.#tables = new Tables();
-    return tables.profile(this.#mode);
+    // The next window is like this one: it need not grow.
+    this.#tables = new Tables(Math.min(tables.nodes, MOST_EXPECTED));
+    return tables.profile(this.#mode, this.#keepOrder);
   }
 }
 
@@ -57,7 +67,7 @@ class Tables {
   readonly #strings = new Map<string, number>();
   readonly #functions = new TupleTable(4);
   readonly #frames = new TupleTable(3);
-  readonly #nodes = new TupleTable(2);
+  readonly #nodes: Children;
   /** (kernel thread id, name). */
   readonly #threads = new TupleTable(2);
   /** The text of the labels, as JSON of [key, value, key, value, …]; 0 is none. */
@@ -80,8 +90,12 @@ class Tables {
     mended: 0,
   };
 
-  constructor() {
-    this.#nodes.intern(NOTHING, NOTHING);
+  constructor(expectedNodes: number) {
+    this.#nodes = new Children(expectedNodes);
+  }
+
+  get nodes(): number {
+    return this.#nodes.size;
   }
 
   add(slice: Slice, mode: number): Uint32Array {
@@ -114,7 +128,7 @@ class Tables {
     return ownRows;
   }
 
-  profile(mode: BuilderMode): Profile {
+  profile(mode: BuilderMode, keepOrder: boolean): Profile {
     const result = emptyProfile();
     const timeUnit = { type: mode, unit: 'nanoseconds' };
     result.sampleTypes = [{ type: 'samples', unit: 'count' }, timeUnit];
@@ -132,7 +146,10 @@ class Tables {
     result.comments.push(...this.#rates.comments(this.#startMs));
 
     const strings = [...this.#strings.keys()];
-    for (let id = 0; id < this.#functions.size; id++) {
+    const order = orderFrames(this.#functions, this.#frames, strings);
+    const functionRank = new Uint32Array(order.functions.length);
+    order.functions.forEach((id, rank) => {
+      functionRank[id] = rank;
       result.functions.push({
         name: strings[this.#functions.at(id, 0)] as string,
         systemName: '',
@@ -140,27 +157,35 @@ class Tables {
         startLine: this.#functions.at(id, 2),
         startColumn: this.#functions.at(id, 3),
       });
-    }
-    for (let id = 0; id < this.#frames.size; id++) result.locations.push(this.#location(id));
+    });
+    for (const id of order.frames) result.locations.push(this.#location(id, functionRank));
 
-    const labels: Label[][] = [];
-    for (let id = 0; id < this.#threads.size; id++) {
-      labels.push([
-        { key: 'thread_name', str: strings[this.#threads.at(id, 1)] as string },
-        { key: 'thread_id', num: this.#threads.at(id, 0) },
-      ]);
-    }
-    const userLabels = [...this.#labels.keys()].map(toLabels);
-    for (let row = 0; row < this.rows.size; row++) {
-      const gc = GC_KINDS[this.rows.at(row, 2)];
-      const thread = labels[this.rows.at(row, 1)] as Label[];
-      result.samples.push({
-        locations: this.#stack(this.rows.at(row, 0)),
-        values: [this.#counts.at(row), Math.round(this.#weights.at(row))],
-        labels: [...thread, ...(gc ? [{ key: 'gc', str: gc }] : []), ...(userLabels[this.rows.at(row, 3)] as Label[])],
-      });
-    }
+    const labelsOf = this.#labelReader(strings);
+    streamSamples(result, (visit) =>
+      orderRows(this.#nodes, this.rows, order.frameRank, keepOrder, (row, locations, start, same) =>
+        visit(locations, start, same, [this.#counts.at(row), Math.round(this.#weights.at(row))], labelsOf(row)),
+      ),
+    );
     return result;
+  }
+
+  /** Row -> its labels; rows with the same ones share an array. */
+  #labelReader(strings: string[]): (row: number) => Label[] {
+    const userLabels = [...this.#labels.keys()].map(toLabels);
+    const origins = new TupleTable(3);
+    const made: Label[][] = [];
+    return (row) => {
+      const [thread, kind, user] = [this.rows.at(row, 1), this.rows.at(row, 2), this.rows.at(row, 3)];
+      const origin = origins.intern(thread, kind, user);
+      const gc = GC_KINDS[kind];
+      made[origin] ??= [
+        { key: 'thread_name', str: strings[this.#threads.at(thread, 1)] as string },
+        { key: 'thread_id', num: this.#threads.at(thread, 0) },
+        ...(gc ? [{ key: 'gc', str: gc }] : []),
+        ...(userLabels[user] as Label[]),
+      ];
+      return made[origin];
+    };
   }
 
   /** The slice's label rows -> own ids. */
@@ -217,7 +242,7 @@ class Tables {
     return this.#frames.intern(functions[func] as number, slice.frameLine[frame] as number, slice.frameColumn[frame] as number);
   }
 
-  #location(frame: number): Location {
+  #location(frame: number, functionRank: Uint32Array): Location {
     const func = this.#frames.at(frame, 0);
     let line = this.#frames.at(frame, 1);
     let column = this.#frames.at(frame, 2);
@@ -226,14 +251,7 @@ class Tables {
       line = this.#functions.at(func, 2);
       column = this.#functions.at(func, 3);
     }
-    return { mapping: -1, address: 0n, lines: [{ function: func, line, column }], isFolded: false };
-  }
-
-  /** Locations of the node's stack, leaf first. */
-  #stack(leaf: number): number[] {
-    const result: number[] = [];
-    for (let node = leaf; node !== ROOT; node = this.#nodes.at(node, 0)) result.push(this.#nodes.at(node, 1));
-    return result;
+    return { mapping: -1, address: 0n, lines: [{ function: functionRank[func] as number, line, column }], isFolded: false };
   }
 
   #string(text: string): number {

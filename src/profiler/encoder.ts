@@ -28,7 +28,7 @@ import { runSelfTest } from './self-test';
 import { readStats } from './stats';
 import { Subscriber, type SubscriberOptions } from './subscriber';
 
-const { options, counters: shared, base, deliveryStats } = workerData as EncoderSetup;
+const { options, snapshots: mayAsk, counters: shared, base, deliveryStats } = workerData as EncoderSetup;
 const counters = new Int32Array(shared);
 const port = parentPort;
 if (!port) throw new Error('the encoder runs as a Worker only');
@@ -46,7 +46,7 @@ const subscribe = (of: SubscriberOptions = {}) => PROFILE_MODES.map((mode) => ne
 const recorded = new Set(options.mode);
 /** Recorded now. */
 let modes = options.mode;
-const snapshots = subscribe();
+const snapshots = mayAsk ? subscribe() : [];
 /** Of callers of the pull exporter and of clients of the control socket, while they wait. */
 const recordings = new Recordings({ native, counters, comments, modes: () => modes, pull, enqueue });
 let windowStartMs = runStartMs;

@@ -85,7 +85,7 @@ class RunningProfiler implements Profiler {
   #forgetExecve = (): void => {};
   #lastWarningMs = Number.NEGATIVE_INFINITY;
 
-  constructor(native: NativeAddon, options: CheckedOptions) {
+  constructor(native: NativeAddon, options: CheckedOptions, snapshots: boolean) {
     this.#native = native;
     this.#options = options;
     this.#modes = new Set(options.mode);
@@ -120,6 +120,7 @@ class RunningProfiler implements Profiler {
       const { NODE_OPTIONS: _, ...env } = process.env;
       const setup: EncoderSetup = {
         options,
+        snapshots,
         counters: shared,
         deliveryStats: this.#deliveryStats,
         base: { overhead: this.#base, cpuNs: this.#baseCpuNs },
@@ -411,11 +412,20 @@ function notRunning(what: string): StrobeError {
  *   ERR_BINARY_NOT_FOUND, ERR_BINARY_MISMATCH. Nothing is started or left behind when it throws.
  */
 export function startProfiler(options?: StartOptions): Profiler {
+  return start(options, true);
+}
+
+/** For the preload: nobody has the profiler in hand, so nothing is kept for a `snapshot()` that can't be called. */
+export function startUnattended(options: StartOptions): void {
+  start(options, false);
+}
+
+function start(options: StartOptions | undefined, snapshots: boolean): Profiler {
   const checked = checkOptions(options);
   const native = loadNative();
   if (native.stats().running) throw asStrobeError({ code: 'ERR_ALREADY_RUNNING' });
   for (const exporter of checked.exporters) prepareExporter(exporter);
-  return new RunningProfiler(native, checked);
+  return new RunningProfiler(native, checked, snapshots);
 }
 
 /**

@@ -7,6 +7,8 @@ import type { CheckedOptions, ProfileMode } from './options';
 /** workerData of the encoder. */
 export interface EncoderSetup {
   options: CheckedOptions;
+  /** Somebody can ask for them. */
+  snapshots: boolean;
   counters: SharedArrayBuffer;
   /** What the exporters count (export/stats.ts). */
   deliveryStats: SharedArrayBuffer;

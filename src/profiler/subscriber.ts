@@ -26,7 +26,7 @@ export class Subscriber {
     options: SubscriberOptions = {},
   ) {
     if (options.timeline) this.#timeline = new TimelineRecorder();
-    this.#builder = new ProfileBuilder({ mode });
+    this.#builder = new ProfileBuilder({ mode, keepOrder: this.#timeline !== undefined });
     this.#comments = comments;
   }
 

@@ -1,0 +1,153 @@
+// Resident memory that a profiler adds to the demo service (examples/agent.mjs): `node bench/memory.mjs [--node PATH] [--seconds 40] [--rounds 5] [--window 10]
+// [--way none,strobe,datadog,pyroscope]`, after a build.
+//
+// A round runs the service once each: without a profiler, with strobe (the preload, 100 Hz, windows to files), with @datadog/pprof and with @pyroscope/nodejs (100 Hz,
+// a receiver on this machine), in random order. A run's figure is the median of its resident set, read from outside each half second of its second half; what a
+// profiler adds is the median over rounds of the difference to the run without.
+//
+// strobe by part: the encoder's heap as V8 counts it (and what it has outside); rings, code map, slice in the making and label sets as the engine counts them;
+// the addon's file as mapped; the rest is Node's own of a Worker (its malloc arena, its stack, its handles), the package's JavaScript on the application's thread,
+// labels there. Fails (exit code 1) when strobe adds 35 MB or more. Peers that can't be had are left out; they sample the main
+// thread only, strobe the Worker, too; @pyroscope/nodejs samples the heap, too, as its start() does.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { environment, root, scratch, workload } from './lib/child.mjs';
+import { competitorMissing } from './lib/exact-run.mjs';
+import { estimate, median, shuffled } from './lib/stats.mjs';
+import { interval, number, table } from './lib/table.mjs';
+
+const LIMIT_MB = 35;
+const MB = 1e6;
+const EVERY_MS = 500;
+const { values } = parseArgs({
+  options: {
+    node: { type: 'string', default: process.execPath },
+    seconds: { type: 'string', default: '40' },
+    rounds: { type: 'string', default: '5' },
+    window: { type: 'string', default: '10' },
+    way: { type: 'string', default: 'none,strobe,datadog,pyroscope' },
+  },
+});
+const node = values.node.includes('/') ? resolve(values.node) : values.node;
+const seconds = Number(values.seconds);
+
+/** KiB of the process, of the addon's file among them. */
+function readMemory(pid) {
+  const rss = Number(/^Rss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))[1]);
+  let addon = 0;
+  let inAddon = false;
+  for (const line of readFileSync(`/proc/${pid}/smaps`, 'latin1').split('\n')) {
+    if (/^[0-9a-f]+-[0-9a-f]+ /.test(line)) inAddon = line.endsWith('strobe.node');
+    else if (inAddon && line.startsWith('Rss:')) addon += Number(/\d+/.exec(line)[0]);
+  }
+  return { rss: rss * 1024, addon: addon * 1024 };
+}
+
+async function run(way, server) {
+  const dir = scratch();
+  const result = join(dir, 'memory.json');
+  let program = join(root, 'examples', 'agent.mjs');
+  if (way !== 'strobe') {
+    // Out of this folder, where it finds no strobe.
+    program = join(dir, 'agent.mjs');
+    copyFileSync(join(root, 'examples', 'agent.mjs'), program);
+  }
+  const env = environment({
+    // It is ended from outside: @pyroscope/nodejs would keep it alive.
+    AGENT_SECONDS: String(seconds + 60),
+    BENCH_WAY: way,
+    BENCH_WINDOW: values.window,
+    BENCH_SERVER: server,
+    BENCH_RESULT: result,
+    STROBE_DIR: dir,
+    STROBE_WINDOW_SECONDS: values.window,
+  });
+  const child = spawn(node, ['--require', workload('memory-preload.cjs'), program], { env, cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr += text;
+  });
+  const readings = [];
+  const started = performance.now();
+  const timer = setInterval(() => {
+    const elapsed = (performance.now() - started) / 1000;
+    if (elapsed > seconds / 2 && child.exitCode === null) readings.push(readMemory(child.pid));
+  }, EVERY_MS);
+  const limit = setTimeout(() => {
+    clearInterval(timer);
+    child.kill('SIGKILL');
+  }, seconds * 1000);
+  const [code, signal] = await once(child, 'close');
+  clearInterval(timer);
+  clearTimeout(limit);
+  if (signal !== 'SIGKILL') throw new Error(`${way}: ended with ${signal ?? code}\n${stderr}`);
+  if (readings.length < 5) throw new Error(`${way}: ${readings.length} readings`);
+  const parts = way === 'strobe' ? JSON.parse(readFileSync(result, 'utf8')) : undefined;
+  return { rss: median(readings.map(({ rss }) => rss)), addon: median(readings.map(({ addon }) => addon)), parts };
+}
+
+function pyroscopeMissing() {
+  const done = spawnSync(node, ['-e', "require('@pyroscope/nodejs')"], { cwd: join(root, 'bench'), encoding: 'utf8' });
+  return done.status === 0 ? '' : '@pyroscope/nodejs does not load in this Node: its row is left out';
+}
+
+const NAMES = { strobe: 'strobe', datadog: '@datadog/pprof', pyroscope: '@pyroscope/nodejs' };
+const asked = values.way.split(',');
+const missing = {
+  datadog: asked.includes('datadog') ? competitorMissing(node) : '',
+  pyroscope: asked.includes('pyroscope') ? competitorMissing(node) || pyroscopeMissing() : '',
+};
+const ways = asked.filter((way) => !missing[way]);
+
+const sink = createServer((request, response) => request.resume().on('end', () => response.end('{}'))).listen(0, '127.0.0.1');
+await once(sink, 'listening');
+const rounds = [];
+for (let i = 0; i < Number(values.rounds); i++) {
+  const round = {};
+  for (const way of shuffled(ways)) round[way] = await run(way, `http://127.0.0.1:${sink.address().port}`);
+  rounds.push(round);
+}
+sink.close();
+sink.closeAllConnections();
+
+const mb = (bytes) => number(bytes / MB, 1);
+const added = (way) => estimate(rounds.map((round) => round[way].rss - round.none.rss));
+console.log(
+  table(
+    `resident memory of the demo service, MB (${rounds.length} rounds of ${seconds} s; without a profiler: ${mb(median(rounds.map(({ none }) => none.rss)))})`,
+    ['', 'added [95 %]'],
+    ways.filter((way) => way !== 'none').map((way) => [NAMES[way], interval(added(way), mb)]),
+  ),
+  '\n',
+);
+for (const said of Object.values(missing)) if (said) console.log(said);
+if (ways.includes('strobe')) {
+  const part = (read) => median(rounds.map(({ strobe }) => read(strobe)));
+  const rows = [
+    ["the encoder's heap", part(({ parts }) => parts.heapBytes)],
+    ['… outside of it', part(({ parts }) => parts.mallocBytes)],
+    ['rings (reserved)', part(({ parts }) => parts.native.ringBytes)],
+    ['code map', part(({ parts }) => parts.native.codeMapBytes)],
+    ['slice in the making', part(({ parts }) => parts.native.sliceBytes)],
+    ['label sets', part(({ parts }) => parts.native.labelBytes)],
+    ['the addon, as mapped', part(({ addon }) => addon)],
+  ];
+  const all = added('strobe').median;
+  rows.push(['the rest', all - rows.reduce((sum, [, bytes]) => sum + bytes, 0)], ['in all', all]);
+  console.log(
+    table(
+      'strobe by part, MB',
+      ['', ''],
+      rows.map(([name, bytes]) => [name, mb(bytes)]),
+    ),
+  );
+  const { median: middle, high } = added('strobe');
+  const verdict = middle >= LIMIT_MB * MB ? 'FAIL' : high < LIMIT_MB * MB || rounds.length < 5 ? 'pass' : 'not enough data';
+  console.log(`${verdict}  strobe adds less than ${LIMIT_MB} MB`);
+  if (verdict === 'FAIL') process.exitCode = 1;
+}

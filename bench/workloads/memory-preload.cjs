@@ -1,0 +1,50 @@
+// Preloaded into the demo service by bench/memory.mjs: starts the profiler that BENCH_WAY names at 100 Hz with windows of BENCH_WINDOW seconds. `none`: nothing.
+//
+// strobe: each second a line of JSON in BENCH_RESULT: { encoder (V8's account of the encoder's heap, lib/memory-encoder.cjs writes it), native (stats().memory) }.
+
+const { writeFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { isMainThread } = require('node:worker_threads');
+
+const root = join(__dirname, '..', '..');
+const seconds = Number(process.env.BENCH_WINDOW);
+
+const WAYS = {
+  none: () => undefined,
+  strobe: () => {
+    if (isMainThread && process.env.BENCH_RESULT) {
+      const threads = require('node:worker_threads');
+      const Original = threads.Worker;
+      threads.Worker = class extends Original {
+        constructor(file, options) {
+          super(String(file).endsWith('encoder.js') ? join(root, 'bench', 'lib', 'memory-encoder.cjs') : file, options);
+        }
+      };
+      require(join(root, 'dist', 'register.js'));
+      threads.Worker = Original;
+    } else {
+      require(join(root, 'dist', 'register.js'));
+    }
+  },
+  datadog: () => {
+    if (!isMainThread) return;
+    const { encode, time } = require('@datadog/pprof');
+    time.start({ intervalMicros: 10_000, durationMillis: seconds * 1000, lineNumbers: true });
+    setInterval(
+      async () => writeFileSync(join(process.env.STROBE_DIR, 'cpu.pb.gz'), await encode(time.stop(true))),
+      seconds * 1000,
+    ).unref();
+  },
+  pyroscope: () => {
+    if (!isMainThread) return;
+    const Pyroscope = require('@pyroscope/nodejs');
+    Pyroscope.init({
+      serverAddress: process.env.BENCH_SERVER,
+      appName: 'agent',
+      flushIntervalMs: seconds * 1000,
+      wall: { samplingDurationMs: seconds * 1000, samplingIntervalMicros: 10_000 },
+    });
+    Pyroscope.start();
+  },
+};
+WAYS[process.env.BENCH_WAY]();
