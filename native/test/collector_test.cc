@@ -291,7 +291,8 @@ TEST(collector_forgets_code_whose_pages_are_gone) {
   f.collector.DrainForTest();
   CHECK_EQ(f.collector.counters().evicted_dead.load(), 0);
   CHECK(f.collector.counters().code_entries.load() > kMany);
-  munmap(pages, kBytes);
+  // The addresses stay ours, so that nothing else is mapped there.
+  CHECK_EQ(mprotect(pages, kBytes, PROT_NONE), 0);
   // Grown by half: looked through again.
   for (uint64_t i = 0; i < kMany; i++) f.fake.Add(0x10'0000 + i * kCode, kCode, "JS:~more" + std::to_string(i) + " /a.js:1:1");
   f.collector.DrainForTest();
@@ -304,6 +305,7 @@ TEST(collector_forgets_code_whose_pages_are_gone) {
   CHECK(f.collector.counters().name_bytes.load() < 64 * 1024);
   f.fake.Sample({{base + 8, living + 8}});
   CHECK_EQ(f.Drained(), "living;(unresolved) 1\n");
+  munmap(pages, kBytes);
 }
 
 // What moves away from a page that is given up is announced before; while a collection runs such events wait, and so do the suspects.
@@ -317,13 +319,15 @@ TEST(collector_keeps_suspects_while_moves_wait) {
   CHECK_EQ(f.collector.counters().evicted_dead.load(), kMany);
 
   for (uint64_t i = 0; i < kMany; i++) f.fake.Add(0x10'0000 + i * 64, 64, "JS:~made /a.js:1:1");
-  f.collector.DrainForTest();
   f.fake.state.gc_since.store(f.fake.thread.events.published().load());
   f.fake.Move(0x10'0000, reinterpret_cast<uint64_t>(&munmap));
+  f.collector.DrainForTest();  // finds them
   f.collector.DrainForTest();
+  CHECK_EQ(f.collector.counters().evicted_dead.load(), kMany);
   f.fake.state.gc_since.store(capture::ThreadState::kNoGc);
   f.fake.Sample({{reinterpret_cast<uint64_t>(&munmap) + 8}});
   CHECK_EQ(f.Drained(), "made 1\n");
+  CHECK_EQ(f.collector.counters().evicted_dead.load(), 2 * kMany);  // all but the one that moved, and the one at 0x1000
 }
 
 TEST(collector_counts_a_script_that_is_announced_again_once) {
