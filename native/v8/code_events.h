@@ -3,8 +3,8 @@
 // Contract
 //   Writer   V8's callback, on the isolate's thread or, during a garbage collection, on one of its helpers; V8 serialises them, a spin flag
 //            here makes sure. It copies the event (start, length, name, detail) into the current chunk and publishes it by raising
-//            `published` (release). For a new chunk it calls mmap, if none is spare, and now and then wakes the collector; it never calls V8. Details are
-//            read from V8's heap (code_reader.h) on the isolate's thread only.
+//            `published` (release). For a new chunk it calls mmap, if none is spare, and now and then wakes the collector; it never calls
+//            V8. Details are read from V8's heap (code_reader.h) on the isolate's thread only.
 //   Reader   the collector: takes events up to a value of `published` (acquire), frees chunks it is through with.
 //   Order    the handler stores the value of `published` in each sample. Applying exactly that many events before a sample is resolved
 //            gives it the map of its moment.

@@ -16,7 +16,8 @@ void MappedRanges::Add(uint64_t from, uint64_t to) {
 }
 
 bool MappedRanges::Touches(uint64_t from, uint64_t to) const {
-  const auto behind = std::upper_bound(ranges_.begin(), ranges_.end(), from, [](uint64_t at, const auto& range) { return at < range.first; });
+  const auto behind =
+      std::upper_bound(ranges_.begin(), ranges_.end(), from, [](uint64_t at, const auto& range) { return at < range.first; });
   if (behind != ranges_.end() && behind->first < to) return true;
   return behind != ranges_.begin() && std::prev(behind)->second > from;
 }

@@ -98,10 +98,12 @@ export function statusText({
       `${humanise(
         Object.values(stats.memory).reduce((sum, bytes) => sum + bytes, 0),
         'bytes',
-      )} in the engine: ${Object.entries(stats.memory)
-        .filter(([, bytes]) => bytes >= 2 ** 20)
-        .map(([part, bytes]) => `${part} ${humanise(bytes, 'bytes')}`)
-        .join(', ') || 'nothing of a megabyte'}`,
+      )} in the engine: ${
+        Object.entries(stats.memory)
+          .filter(([, bytes]) => bytes >= 2 ** 20)
+          .map(([part, bytes]) => `${part} ${humanise(bytes, 'bytes')}`)
+          .join(', ') || 'nothing of a megabyte'
+      }`,
     ),
     row('delivery', `${delivery.delivered} delivered, ${delivery.failed} failed, ${delivery.windows} windows`),
     row('recordings', String(recordings)),
