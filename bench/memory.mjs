@@ -131,10 +131,13 @@ if (ways.includes('strobe')) {
   const rows = [
     ["the encoder's heap", part(({ parts }) => parts.heapBytes)],
     ['… outside of it', part(({ parts }) => parts.mallocBytes)],
-    ['rings (reserved)', part(({ parts }) => parts.native.ringBytes)],
-    ['code map', part(({ parts }) => parts.native.codeMapBytes)],
-    ['slice in the making', part(({ parts }) => parts.native.sliceBytes)],
-    ['label sets', part(({ parts }) => parts.native.labelBytes)],
+    ['rings (reserved)', part(({ parts }) => parts.native.rings)],
+    [
+      'code map, with names',
+      part(({ parts }) => parts.native.code + parts.native.names + parts.native.scriptUrls + parts.native.codeEvents),
+    ],
+    ['slices that wait', part(({ parts }) => parts.native.slices)],
+    ['label sets', part(({ parts }) => parts.native.labels)],
     ['the addon, as mapped', part(({ addon }) => addon)],
   ];
   const all = added('strobe').median;

@@ -35,6 +35,7 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   out.Set("codeEntries", count(c.code_entries));
   out.Set("codeEvictedOverlap", count(c.evicted_overlap));
   out.Set("codeEvictedBound", count(c.evicted_bound));
+  out.Set("codeEvictedDead", count(c.evicted_dead));
   out.Set("codeDetails", static_cast<double>(stats.details));
   out.Set("codeDetailsRefused", static_cast<double>(stats.details_refused));
   out.Set("codeWithoutPositions", static_cast<double>(stats.without_positions));
@@ -50,6 +51,15 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   labels.Set("evictedSamples", count(c.evicted_labels));
   labels.Set("refusedSamples", static_cast<double>(stats.labels_refused));
   out.Set("labels", labels);
+  Napi::Object memory = Napi::Object::New(env);
+  memory.Set("code", count(c.code_bytes));
+  memory.Set("names", count(c.name_bytes));
+  memory.Set("scriptUrls", count(c.script_url_bytes));
+  memory.Set("codeEvents", static_cast<double>(v8::CodeEventQueue::AllocatedBytes()));
+  memory.Set("labels", static_cast<double>(table.bytes() + table.retired_bytes()));
+  memory.Set("slices", count(c.slice_bytes));
+  memory.Set("rings", static_cast<double>(stats.ring_bytes));
+  out.Set("memory", memory);
   Napi::Array threads = Napi::Array::New(env, stats.threads.size());
   for (uint32_t i = 0; i < stats.threads.size(); i++) {
     Napi::Object thread = Napi::Object::New(env);

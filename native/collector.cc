@@ -28,6 +28,8 @@ constexpr uint64_t kFlushPollNs = 5'000'000;
 // A slice is cut on the collector's own account when it is this old or this large: what waits in native memory stays small.
 constexpr uint64_t kSliceAgeNs = 10'000'000'000;
 constexpr size_t kSliceNodes = 100'000;
+// A node of a slice with its part of the slice's other tables, roughly.
+constexpr size_t kNodeBytes = 64;
 
 // `gc_type` 0: V8 says that it collects, and announced no collection: a step of marking or sweeping.
 stack::GcKind GcKind(uint32_t gc_type) {
@@ -170,17 +172,24 @@ bool Collector::Drain() {
   }
   bool worked = false;
   uint64_t entries = 0;
+  uint64_t code_bytes = 0;
+  uint64_t url_bytes = 0;
   uint64_t overlap = ended_overlap_;
   uint64_t bound = ended_bound_;
-  bool names_freed = false;
+  uint64_t dead = ended_dead_;
   for (SampledThread* thread : threads) {
     // Read before the drain: what an ended thread wrote was written before it ended.
     const bool ended = thread->ended.load(std::memory_order_acquire);
     worked |= DrainThread(thread);
+    names_freed_ |= DropDeadCode(thread);
     entries += thread->code.map.size();
+    code_bytes += thread->code.map.bytes();
+    url_bytes += thread->code.map_url_bytes;
     overlap += thread->code.map.evicted_by_overlap();
     bound += thread->code.map.evicted_by_bound();
+    dead += thread->code.map.evicted_as_dead();
     if (ended) {
+      ended_dead_ += thread->code.map.evicted_as_dead();
       ended_overlap_ += thread->code.map.evicted_by_overlap();
       ended_bound_ += thread->code.map.evicted_by_bound();
       {
@@ -191,16 +200,55 @@ bool Collector::Drain() {
       labels_.TakeRetired([this](const label::LabelSet& set) { attribution_.Fold(set); });
       attribution_.ForgetThread(thread->key);
       on_drained_(thread);
-      names_freed = true;
+      names_freed_ = true;
     }
   }
-  if (names_freed) functions_.Sweep();
+  if (names_freed_) functions_.Sweep();
+  names_freed_ = false;
+  FindDeadCode();
   // None is held here: what samples said of them is in the builder as text.
   labels_.TakeRetired([this](const label::LabelSet& set) { attribution_.Fold(set); });
   counters_.code_entries.store(entries, std::memory_order_relaxed);
+  counters_.code_bytes.store(code_bytes, std::memory_order_relaxed);
+  counters_.name_bytes.store(functions_.bytes(), std::memory_order_relaxed);
+  counters_.script_url_bytes.store(url_bytes, std::memory_order_relaxed);
+  {
+    std::lock_guard<std::mutex> lock(slices_mutex_);
+    counters_.slice_bytes.store((waiting_nodes_ + builder_.nodes()) * kNodeBytes, std::memory_order_relaxed);
+  }
   counters_.evicted_overlap.store(overlap, std::memory_order_relaxed);
   counters_.evicted_bound.store(bound, std::memory_order_relaxed);
+  counters_.evicted_dead.store(dead, std::memory_order_relaxed);
   return worked;
+}
+
+// Of maps that grew by half since they were last looked through: what it costs stays a small part of what filled them.
+void Collector::FindDeadCode() {
+  std::vector<SampledThread*> grown;
+  {
+    std::lock_guard<std::mutex> lock(threads_mutex_);
+    for (SampledThread* thread : threads_) {
+      if (!thread->dead_code.suspected && thread->code.map.size() > thread->dead_code.look_at) grown.push_back(thread);
+    }
+  }
+  v8::MappedRanges mapped;
+  if (grown.empty() || !mapped.Read()) return;
+  for (SampledThread* thread : grown) {
+    thread->code.map.Suspect(mapped);
+    thread->dead_code.suspected = true;
+    // Read behind the ranges: a move away from a page was announced before the page went, and is among these.
+    thread->dead_code.events = thread->events.published().load(std::memory_order_acquire);
+  }
+}
+
+// Behind a drain that began after the suspects were found: every sample taken before is resolved. While a collection runs its moves wait.
+bool Collector::DropDeadCode(SampledThread* thread) {
+  auto& dead = thread->dead_code;
+  if (!dead.suspected || thread->events.consumed() < dead.events) return false;
+  dead.suspected = false;
+  const size_t dropped = thread->code.map.DropSuspects();
+  dead.look_at = std::max(SampledThread::kFirstLook, thread->code.map.size() + thread->code.map.size() / 2);
+  return dropped != 0;
 }
 
 bool Collector::DrainThread(SampledThread* thread) {
@@ -287,9 +335,11 @@ void Collector::ApplyEvents(SampledThread* thread, uint64_t limit) {
         break;
       case v8::CodeEvent::Type::kReattach:
         thread->code.map.Clear();
+        names_freed_ = true;
         break;
       case v8::CodeEvent::Type::kReset:
         thread->code.map.Clear();
+        names_freed_ = true;
         Bump(&counters_.code_resets, 1);
         break;
     }

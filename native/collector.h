@@ -58,6 +58,14 @@ struct SampledThread {
   // Collector thread only.
   ThreadCode code;
   WallLedger wall;
+  struct {
+    size_t look_at = kFirstLook;  // entries of the map
+    bool suspected = false;
+    uint64_t events = 0;  // published when the suspects were found
+  } dead_code;
+
+  // Some 6 MB of entries.
+  static constexpr size_t kFirstLook = 1 << 14;
 
   // Registry only (under Profiler's mutex).
   bool code_attached = false;
@@ -82,7 +90,13 @@ struct CollectorCounters {
   std::atomic<uint64_t> code_entries{0};
   std::atomic<uint64_t> evicted_overlap{0};
   std::atomic<uint64_t> evicted_bound{0};
+  std::atomic<uint64_t> evicted_dead{0};
   std::atomic<uint64_t> code_resets{0};
+  // Bytes, as of the last drain.
+  std::atomic<uint64_t> code_bytes{0};
+  std::atomic<uint64_t> name_bytes{0};
+  std::atomic<uint64_t> script_url_bytes{0};
+  std::atomic<uint64_t> slice_bytes{0};
   std::atomic<uint64_t> wakeups{0};
   std::atomic<uint64_t> cpu_ns{0};
 };
@@ -144,6 +158,8 @@ class Collector {
   void Run();
   bool Drain();
   bool DrainThread(SampledThread* thread);
+  bool DropDeadCode(SampledThread* thread);
+  void FindDeadCode();
   void ApplyEvents(SampledThread* thread, uint64_t limit);
   void Resolve(SampledThread* thread, const capture::SampleRecord& record, const uint64_t* frames);
   uint32_t ThreadRow(SampledThread* thread);
@@ -198,6 +214,8 @@ class Collector {
   // Of maps whose threads ended.
   uint64_t ended_overlap_ = 0;
   uint64_t ended_bound_ = 0;
+  uint64_t ended_dead_ = 0;
+  bool names_freed_ = false;
   size_t waiting_nodes_ = 0;  // in finished slices, under slices_mutex_
   int quiet_rounds_ = 0;
   uint32_t slice_number_ = 0;

@@ -18,8 +18,8 @@ namespace strobe {
 
 namespace {
 
-// 250 ms of 50-frame stacks at 1 kHz before it is half full; resident only as far as it was used.
-constexpr uint32_t kRingBytes = 256 * 1024;
+// A handler takes microseconds, unless its thread waits for a core.
+constexpr uint64_t kHandlersMayTakeNs = 50'000'000;
 
 constexpr uint32_t kGcStackBytes = (capture::kMaxDepthLimit + 1) * sizeof(void*);
 
@@ -275,10 +275,12 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
 void Profiler::DisarmAll() {
   // Called on the collector's thread too, when the flush of an ending signal begins; a thread that registers at the same moment may stay
   // armed, which costs samples behind the flush, nothing else.
+  const uint64_t until_ns = capture::MonotonicNowNs() + kHandlersMayTakeNs;
   for (uint32_t i = 0; i < capture::kMaxThreads; i++) {
     capture::ThreadState* state = capture::g_thread_table[i].load(std::memory_order_acquire);
     if (state == nullptr) break;
     if (!state->armed.exchange(false)) continue;
+    capture::WaitForHandler(*state, until_ns);
     CountUnsampled(state);
     EndWall(state);
   }
@@ -375,6 +377,7 @@ void Profiler::ThreadEnds() {
     UnbindLabels(thread);
     thread->state->tid.store(0, std::memory_order_release);
     threads_.erase(std::find(threads_.begin(), threads_.end(), thread));
+    CountEnded(*thread);
     owner_ends = (running_ || stopping_) && thread->tid == owner_tid_;
     thread->ended.store(true, std::memory_order_release);
   }
@@ -385,21 +388,29 @@ void Profiler::ThreadEnds() {
   Release();
 }
 
-void Profiler::OnDrained(SampledThread* thread) {
+// As it leaves the registry, not when the collector has drained it: in between it would be counted nowhere, while its samples are in a
+// profile already. Nothing of it counts any more: its handler ran on this thread, its code events are detached.
+void Profiler::CountEnded(const SampledThread& thread) {
   std::lock_guard<std::mutex> lock(states_mutex_);
-  ended_samples_ += thread->state->samples.load();
-  ended_wall_samples_ += thread->state->wall_samples.load();
-  ended_cpu_ns_ += thread->state->sampled_cpu_ns.load();
-  ended_handler_ns_ += thread->state->handler_ns.load();
-  ended_signals_ += thread->state->signals.load();
-  ended_fired_ += thread->state->self_clock.fired.load();
-  ended_code_event_ns_ += thread->events.callback_ns.load();
-  ended_gc_ns_ += thread->state->gc_ns.load();
-  ended_labels_refused_ += thread->state->labels_refused.load();
-  if (const v8::CodeReader* reader = thread->events.reader()) {
+  ended_samples_ += thread.state->samples.load();
+  ended_wall_samples_ += thread.state->wall_samples.load();
+  ended_cpu_ns_ += thread.state->sampled_cpu_ns.load();
+  ended_handler_ns_ += thread.state->handler_ns.load();
+  ended_signals_ += thread.state->signals.load();
+  ended_fired_ += thread.state->self_clock.fired.load();
+  ended_code_event_ns_ += thread.events.callback_ns.load();
+  ended_gc_ns_ += thread.state->gc_ns.load();
+  ended_labels_refused_ += thread.state->labels_refused.load();
+  if (const v8::CodeReader* reader = thread.events.reader()) {
     ended_details_ += reader->details.load();
     ended_refused_ += reader->refused.load();
   }
+}
+
+void Profiler::OnDrained(SampledThread* thread) {
+  // Everything in it is read. A thread that lived long went around its ring and left all of it resident; the next one may need a page.
+  madvise(thread->state->ring.memory(), kRingBytes, MADV_DONTNEED);
+  std::lock_guard<std::mutex> lock(states_mutex_);
   free_states_.push_back(thread->state);
   delete thread;
 }

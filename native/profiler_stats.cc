@@ -20,6 +20,7 @@ Profiler::Stats Profiler::ReadStats() {
   stats.batches_idle = sampler_.batches_idle();
   {
     std::lock_guard<std::mutex> states_lock(states_mutex_);
+    stats.ring_bytes = uint64_t{states_made_} * kRingBytes;
     stats.samples = ended_samples_;
     stats.wall_samples = ended_wall_samples_;
     stats.sampled_cpu_ns = ended_cpu_ns_;

@@ -37,10 +37,18 @@ void ThreadCode::Announce(const v8::CodeEvent& script) {
     source_urls.clear();
     map_url_bytes = 0;
   }
-  map_url_bytes += script.name.size() + script.detail.size();
   const auto id = static_cast<uint32_t>(script.start);
-  if (!script.name.empty()) map_urls[id] = std::make_shared<const std::string>(script.name);
-  if (!script.detail.empty()) source_urls[id] = std::string(script.detail.begin(), script.detail.end());
+  // A script may be announced again, after others or after a new start.
+  if (!script.name.empty()) {
+    std::shared_ptr<const std::string>& url = map_urls[id];
+    map_url_bytes += script.name.size() + (url ? 0 : kUrlBytes) - (url ? url->size() : 0);
+    url = std::make_shared<const std::string>(script.name);
+  }
+  if (!script.detail.empty()) {
+    std::string& url = source_urls[id];
+    map_url_bytes += script.detail.size() + (url.empty() ? kUrlBytes : 0) - url.size();
+    url.assign(script.detail.begin(), script.detail.end());
+  }
 }
 
 // V8 names code that came from no file "name :line:column"; a `//# sourceURL` is its file then.

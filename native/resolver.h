@@ -37,6 +37,7 @@ struct ThreadCode {
   std::string WithSourceUrl(std::string_view name, uint32_t script_id) const;
 
   static constexpr size_t kMaxMapUrlBytes = 16 << 20;
+  static constexpr size_t kUrlBytes = 112;  // an entry without its text
 };
 
 // A frame that stands for no code, such as `(garbage collector)`.

@@ -106,6 +106,16 @@ function prepare(asked) {
   return env ? { env } : { failure: 'g++ with libasan and libubsan is missing (Debian: g++; Fedora: gcc-c++ libasan libubsan)' };
 }
 
+const mib = (bytes) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+
+/** What grows shows where. */
+function engineText(parts) {
+  if (!parts) return '';
+  const bytes = Object.values(parts).reduce((sum, part) => sum + part, 0);
+  const large = Object.entries(parts).filter(([, part]) => part >= 2 ** 20);
+  return `, engine ${mib(bytes)} (${large.map(([name, part]) => `${name} ${mib(part)}`).join(', ')})`;
+}
+
 const perMinute = ({ slope, low, high }) => `${slope.toFixed(2)} [${low.toFixed(2)} to ${high.toFixed(2)}] MiB/min`;
 
 function judgeGrowth(results, asked, profiled, twin) {
@@ -186,7 +196,7 @@ async function main() {
     if (object.failure) console.log(`  ${object.failure}`);
     if (object.beat !== undefined && Math.floor(object.beat / 60) > Math.floor((all.beats.at(-2)?.beat ?? 0) / 60)) {
       console.log(
-        `  ${all.name}: ${(object.beat / 60).toFixed(0)} min, resident ${(object.rss / 2 ** 20).toFixed(0)} MiB, ${sessions.judged} sessions`,
+        `  ${all.name}: ${(object.beat / 60).toFixed(0)} min, resident ${mib(object.rss)}, heap ${mib(object.heap)}${engineText(object.engine)}, ${sessions.judged} sessions`,
       );
     }
   };

@@ -126,11 +126,12 @@ export interface NativeStats {
   frames: number;
   unresolvedFrames: number;
   droppedSlices: number;
-  /** Code events taken, entries in the code map now, entries put out by overlap, by the memory bound. */
+  /** Code events taken, entries in the code map now, entries put out by overlap, by the memory bound, because their pages were gone. */
   codeEvents: number;
   codeEntries: number;
   codeEvictedOverlap: number;
   codeEvictedBound: number;
+  codeEvictedDead: number;
   /** Code objects whose lines and inlined functions were read from V8's heap; of which a check failed (they have a name only). */
   codeDetails: number;
   codeDetailsRefused: number;
@@ -152,6 +153,19 @@ export interface NativeStats {
     samples: number;
     evictedSamples: number;
     refusedSamples: number;
+  };
+  /**
+   * Memory of the engine by part, bytes, roughly: code known by address; names of functions; source map URLs of scripts; code events on their way; label sets;
+   * slices that wait for the encoder; rings (an upper bound: resident as far as they were used).
+   */
+  memory: {
+    code: number;
+    names: number;
+    scriptUrls: number;
+    codeEvents: number;
+    labels: number;
+    slices: number;
+    rings: number;
   };
   /** Threads sampled now. */
   threads: { tid: number; name: string; samples: number; cpuNs: number }[];

@@ -181,13 +181,11 @@ SampleLabel CurrentLabel(ThreadState* state) {
   return InheritedLabel(*state);
 }
 
-CaptureResult Capture(ThreadState* state, const Registers& registers, const Wanted& asked) {
+namespace {
+
+CaptureResult CaptureArmed(ThreadState* state, const Registers& registers, const Wanted& asked) {
   // Pairs with the release in Profiler::Arm: who sees the thread armed sees the clocks that it starts from.
-  if (!state->armed.load(std::memory_order_acquire)) {
-    // A timer's signal is not the one that the sampler waits for.
-    if (!asked.by_timer) state->pending.store(0, std::memory_order_release);
-    return CaptureResult::kDisarmed;
-  }
+  if (!state->armed.load()) return CaptureResult::kDisarmed;
   Wanted wanted = asked;
   // Switched off while the signal was on its way.
   if (state->wall_began_ns.load(std::memory_order_acquire) == 0) wanted.wall = false;
@@ -236,6 +234,8 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, const Want
       info.frames_count = walked * kWordsAFrame;
       if (walked != 0) flags |= kWalked;
     }
+    // Disarmed meanwhile by somebody who did not wait: its CPU is counted as unsampled, the cut of its session may be made.
+    if (!state->armed.load()) return CaptureResult::kDisarmed;
     if (wanted.cpu && KeepPending(registers, wanted.runnable, info)) {
       Add(&state->kept_pending, 1);
       wanted.cpu = false;
@@ -292,16 +292,24 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, const Want
       state->ring.Commit(static_cast<uint32_t>(sizeof(SampleRecord) + count * sizeof(uint64_t)));
     }
   }
-  if (wanted.by_timer) {
-    DoneByTimer(state, cpu_start, result);
-  } else {
-    Add(&state->signals, 1);
-    const uint64_t cpu_end = ThreadCpuNowNs();
-    if (wanted.wall) state->wall_cpu_ns.store(cpu_end, std::memory_order_relaxed);
-    Add(&state->handler_ns, cpu_end - cpu_start);
-    state->pending.store(0, std::memory_order_release);
-  }
-  if (result != CaptureResult::kKeptPending) g_doorbell.Ring(state->ring.HalfFull());
+  if (wanted.by_timer) return DoneByTimer(state, cpu_start, result);
+  Add(&state->signals, 1);
+  const uint64_t cpu_end = ThreadCpuNowNs();
+  if (wanted.wall) state->wall_cpu_ns.store(cpu_end, std::memory_order_relaxed);
+  Add(&state->handler_ns, cpu_end - cpu_start);
+  return result;
+}
+
+}  // namespace
+
+CaptureResult Capture(ThreadState* state, const Registers& registers, const Wanted& asked) {
+  // One order of all for this and `armed`: either this handler sees the thread disarmed, or who disarms it sees this handler at work.
+  state->in_handler.store(true);
+  const CaptureResult result = CaptureArmed(state, registers, asked);
+  state->in_handler.store(false, std::memory_order_release);
+  // A timer's signal is not the one that the sampler waits for.
+  if (!asked.by_timer) state->pending.store(0, std::memory_order_release);
+  if (result == CaptureResult::kRecorded || result == CaptureResult::kLost) g_doorbell.Ring(state->ring.HalfFull());
   return result;
 }
 

@@ -50,6 +50,11 @@ CaptureResult Capture(ThreadState* state, const Registers& registers, const Want
 // A signal of the thread's own timer: Capture, and what becomes of the timer. The same contract, and the calls of self_clock.h.
 CaptureResult CaptureByTimer(ThreadState* state, const Registers& registers);
 
+// After `armed` was taken away, on any thread, not in a handler: until the handler that may be at work has ended, or CLOCK_MONOTONIC
+// `until_ns`. What it recorded is in the ring and the counters then; one that goes on later finds the thread disarmed and leaves no trace.
+// False when the time was over.
+bool WaitForHandler(const ThreadState& state, uint64_t until_ns);
+
 // How the handler tells the collector that there is something to do. `word` is the collector's futex word:
 // 0 awake; 1 asleep, wake for anything; 2 napping, wake at half full.
 struct CollectorDoorbell {

@@ -86,6 +86,7 @@ class Ring {
 
   void Release(uint32_t bytes) { tail_.store(tail_.load(std::memory_order_relaxed) + bytes, std::memory_order_release); }
 
+  uint8_t* memory() const { return memory_; }
   uint32_t capacity() const { return capacity_; }
 
  private:

@@ -43,6 +43,7 @@ struct ThreadState {
 
   // --- clock ---
   std::atomic<bool> armed{false};
+  std::atomic<bool> in_handler{false};  // handler writes, before it looks at `armed` and behind its last word
   std::atomic<uint32_t> pending{0};
   std::atomic<uint64_t> last_cpu_ns{0};
   std::atomic<bool> cpu_recorded{true};   // CPU samples stand in the profile; whoever arms or switches modes writes

@@ -106,6 +106,7 @@ class LabelTable {
   uint64_t live() const { return live_.load(std::memory_order_relaxed); }
   uint64_t evicted() const { return evicted_.load(std::memory_order_relaxed); }
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
+  uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   uint64_t retired() const { return retired_count_.load(std::memory_order_relaxed); }
   uint64_t retired_bytes() const { return retired_bytes_.load(std::memory_order_relaxed); }
 
@@ -123,7 +124,7 @@ class LabelTable {
   uint32_t hand_ = 0;
   uint32_t run_ = 0;
   Loose loose_;
-  size_t bytes_ = 0;
+  std::atomic<size_t> bytes_{0};  // written under mutex_
   size_t bytes_since_wake_ = 0;
   std::atomic<LabelSet*>* slots_;
   std::atomic<uint32_t>* generations_;

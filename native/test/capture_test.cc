@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -41,6 +42,7 @@ struct FakeIsolate {
   std::atomic<uint64_t> sp_seen{0};
   std::atomic<uint64_t> fp_seen{0};
   std::atomic<uint64_t>* bump = nullptr;  // a code event published while the stack is read
+  std::function<void()> meanwhile;        // what other threads do while the stack is read
 };
 
 void FakeGetStackSample(v8api::Isolate* isolate, const v8api::RegisterState& registers, void** frames, size_t limit,
@@ -56,6 +58,7 @@ void FakeGetStackSample(v8api::Isolate* isolate, const v8api::RegisterState& reg
   fake->sp_seen.store(reinterpret_cast<uint64_t>(registers.sp), std::memory_order_relaxed);
   fake->fp_seen.store(reinterpret_cast<uint64_t>(registers.fp), std::memory_order_relaxed);
   if (fake->bump != nullptr) fake->bump->fetch_add(1);
+  if (fake->meanwhile) fake->meanwhile();
   errno = 5;  // whatever runs in the handler may change it
 }
 
@@ -125,6 +128,59 @@ Registers At(uint64_t pc, AtSyscall at = AtSyscall::kNo) {
   registers.fp = reinterpret_cast<void*>(0x33);
   registers.at_syscall = at;
   return registers;
+}
+
+// A handler that had begun before its thread was disarmed, and lost its core: who disarms waits for it, so that its sample is in the
+// session that ends.
+TEST(capture_disarming_waits_for_the_handler) {
+  FakeThread thread;
+  sem_t inside;
+  sem_t go_on;
+  sem_init(&inside, 0, 0);
+  sem_init(&go_on, 0, 0);
+  std::atomic<bool> armed_inside{false};
+  thread.isolate.meanwhile = [&] {
+    sem_post(&inside);
+    sem_wait(&go_on);
+    armed_inside = thread.state.armed.load();
+  };
+  std::thread sampled([&] {
+    thread.state.last_cpu_ns.store(ThreadCpuNowNs());
+    Capture(&thread.state, At(1), {});
+  });
+  sem_wait(&inside);
+  CHECK(thread.state.armed.exchange(false));
+  constexpr uint64_t kShortNs = 2'000'000;
+  CHECK(!WaitForHandler(thread.state, MonotonicNowNs() + kShortNs));
+  // Nobody waits any longer: what it would write now would be the next session's.
+  sem_post(&go_on);
+  sampled.join();
+  CHECK(WaitForHandler(thread.state, MonotonicNowNs()));
+  CHECK(!armed_inside);
+  CHECK_EQ(thread.Drain().size(), 0);
+  CHECK_EQ(thread.state.samples.load(), 0);
+  CHECK_EQ(thread.state.pending.load(), 0);
+
+  // One that is done in time has left its sample when the wait is over.
+  thread.isolate.meanwhile = nullptr;
+  thread.state.armed.store(true);
+  std::atomic<bool> stop{false};
+  std::thread busy([&] {
+    thread.state.last_cpu_ns.store(ThreadCpuNowNs());
+    while (!stop) Capture(&thread.state, At(1), {});
+  });
+  while (thread.state.samples.load() == 0) std::this_thread::yield();
+  thread.state.armed.store(false);
+  CHECK(WaitForHandler(thread.state, MonotonicNowNs() + 60'000'000'000));
+  const uint64_t samples = thread.state.samples.load();
+  const uint64_t head = thread.state.ring.Head();
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  stop = true;
+  busy.join();
+  CHECK_EQ(thread.state.samples.load(), samples);
+  CHECK_EQ(thread.state.ring.Head(), head);
+  sem_destroy(&inside);
+  sem_destroy(&go_on);
 }
 
 TEST(capture_record_holds_the_sample) {

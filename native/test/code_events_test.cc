@@ -376,9 +376,26 @@ TEST(code_events_attach_and_detach_while_others_write) {
   DetachCodeEvents(symbols, &steady_isolate);
 }
 
+TEST(code_events_give_memory_back) {
+  CodeEventQueue queue;
+  static char name[4096];
+  CodeEvent event;
+  event.name = std::string_view(name, sizeof name);
+  const uint64_t before = CodeEventQueue::AllocatedBytes();
+  constexpr uint64_t kEvents = 10'000;
+  for (uint64_t i = 0; i < kEvents; i++) queue.Push(event);
+  CHECK(CodeEventQueue::AllocatedBytes() > before + (30u << 20));
+  CodeEvent out;
+  for (uint64_t i = 0; i < kEvents; i++) {
+    if (!CHECK(queue.Next(kEvents, &out))) return;
+  }
+  // The chunk that is being written, and those that are kept spare.
+  CHECK(CodeEventQueue::AllocatedBytes() <= before + (2u << 20));
+}
+
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // a sanitizer's own memory would meet the limit
 
-// In a child whose address space is full: pushes until malloc fails, then gives memory back. Returns the child's exit code: the number of
+// In a child whose address space is full: pushes until mmap fails, then there is room again. Returns the child's exit code: the number of
 // the check that failed, 0 for none.
 int OutOfMemory() {
   auto* queue = new CodeEventQueue;
@@ -387,14 +404,13 @@ int OutOfMemory() {
   event.name = std::string_view(name, sizeof name);
   event.start = 1;
   queue->Push(event);
-  const rlimit limit{1 << 20, 1 << 20};
-  if (setrlimit(RLIMIT_AS, &limit) != 0) return 1;
-  // What malloc still has in its heap.
-  std::vector<void*> hoard;
-  hoard.reserve(1 << 16);
-  for (size_t size = 64 * 4096; size >= 16; size /= 2) {
-    for (void* block; hoard.size() < hoard.capacity() && (block = malloc(size)) != nullptr;) hoard.push_back(block);
-  }
+  // Takes the chunks that earlier tests left spare.
+  auto* hoard = new CodeEventQueue;
+  for (int i = 0; i < 500; i++) hoard->Push(event);
+  rlimit before{};
+  getrlimit(RLIMIT_AS, &before);
+  const rlimit full_up{1 << 20, before.rlim_max};
+  if (setrlimit(RLIMIT_AS, &full_up) != 0) return 1;
   // Pushes while nothing can be allocated: events that fit the chunk, then resets (small enough for its end), then nothing.
   for (int i = 0; i < 500; i++) {
     event.start++;
@@ -404,8 +420,7 @@ int OutOfMemory() {
   event.start++;
   queue->Push(event);
   if (queue->published().load() != full) return 3;
-  for (void* block : hoard) free(block);
-  hoard.clear();
+  if (setrlimit(RLIMIT_AS, &before) != 0) return 11;
   event.start = 1000;
   queue->Push(event);
   if (queue->published().load() != full + 2) return 4;  // a reset and this event

@@ -2,6 +2,8 @@
 // a simple model), the bound's second chance, and the interning of functions.
 #include "v8/code_map.h"
 
+#include <sys/mman.h>
+
 #include <map>
 #include <memory>
 #include <random>
@@ -156,6 +158,58 @@ TEST(code_map_remove_and_clear) {
   CHECK_EQ(map.size(), 0);
   map.Add(0x1000, 0x100, Make("c"), false);
   CHECK_EQ(At(&map, 0x10ff), "c");
+}
+
+TEST(code_map_drops_what_is_not_mapped) {
+  CodeMap map;
+  map.Add(0x1000, 0x100, Make("mapped"), false);
+  map.Add(0x2f00, 0x100, Make("gone"), false);
+  map.Add(0x3000, 0x100, Make("first bytes"), false);
+  map.Add(0x4f80, 0x100, Make("last bytes"), false);
+  map.Add(0x6000, 0x100, Make("replaced"), false);
+  map.Add(0x7000, 0x100, Make("moved"), false);
+  map.Add(0x9000, 0x100, Make("behind all"), false);
+  MappedRanges mapped;
+  mapped.Add(0x1000, 0x2000);
+  mapped.Add(0x3000, 0x4000);
+  mapped.Add(0x4000, 0x5000);
+  CHECK_EQ(mapped.size(), 2);  // neighbours are one
+  const size_t bytes = map.bytes();
+  CHECK_EQ(map.Suspect(mapped), 4);
+  // Nothing is dropped before the samples of that moment are resolved; what comes meanwhile is not meant.
+  CHECK_EQ(At(&map, 0x2f80), "gone");
+  CHECK_EQ(map.bytes(), bytes);
+  map.Add(0x6000, 0x80, Make("new"), false);
+  map.Move(0x7000, 0x8000);
+  CHECK_EQ(map.DropSuspects(), 2);
+  CHECK_EQ(map.evicted_as_dead(), 2);
+  CHECK_EQ(At(&map, 0x2f80), "");
+  CHECK_EQ(At(&map, 0x9000), "");
+  CHECK_EQ(At(&map, 0x1000), "mapped");
+  CHECK_EQ(At(&map, 0x3000), "first bytes");
+  CHECK_EQ(At(&map, 0x507f), "last bytes");
+  CHECK_EQ(At(&map, 0x6000), "new");
+  CHECK_EQ(At(&map, 0x8000), "moved");
+  CHECK(map.bytes() < bytes);
+  CHECK_EQ(map.DropSuspects(), 0);
+}
+
+TEST(mapped_ranges_of_this_process) {
+  constexpr size_t kPage = 4096;
+  auto* memory = static_cast<uint8_t*>(mmap(nullptr, 8 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  if (!CHECK(memory != MAP_FAILED)) return;
+  const auto at = reinterpret_cast<uint64_t>(memory);
+  CHECK_EQ(mprotect(memory + 2 * kPage, kPage, PROT_NONE), 0);
+  CHECK_EQ(munmap(memory + 5 * kPage, kPage), 0);
+  MappedRanges mapped;
+  if (!CHECK(mapped.Read())) return;
+  for (size_t page = 0; page < 8; page++) {
+    const uint64_t from = at + page * kPage;
+    if (!CHECK_EQ(mapped.Touches(from, from + kPage), page != 2 && page != 5)) CHECK_EQ(page, 0);
+  }
+  CHECK(mapped.Touches(at + 2 * kPage, at + 3 * kPage + 1));
+  CHECK(mapped.Touches(reinterpret_cast<uint64_t>(&munmap), reinterpret_cast<uint64_t>(&munmap) + 1));
+  munmap(memory, 8 * kPage);
 }
 
 TEST(code_map_alias_of_the_builtins) {

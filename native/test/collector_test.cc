@@ -270,6 +270,84 @@ TEST(collector_samples_and_events_at_random_against_a_model) {
   CHECK_EQ(slice->totals.samples, samples);
 }
 
+// V8 compiles, throws away, and gives the pages back without a word: the map must not keep it all. What was sampled before has its name.
+TEST(collector_forgets_code_whose_pages_are_gone) {
+  constexpr uint64_t kCode = 64;
+  constexpr uint64_t kMany = SampledThread::kFirstLook + 1000;
+  constexpr size_t kBytes = kMany * kCode;
+  void* pages = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (!CHECK(pages != MAP_FAILED)) return;
+  const auto base = reinterpret_cast<uint64_t>(pages);
+  const auto living = reinterpret_cast<uint64_t>(&munmap);
+  Fixture f;
+  const auto fill = [&] {
+    for (uint64_t i = 0; i < kMany; i++) f.fake.Add(base + i * kCode, kCode, "JS:~made" + std::to_string(i) + " /a.js:1:1");
+  };
+  f.fake.Add(living, 16, "JS:~living /a.js:1:1");
+  fill();
+  // All of it is mapped: it stays.
+  f.collector.DrainForTest();
+  f.collector.DrainForTest();
+  f.collector.DrainForTest();
+  CHECK_EQ(f.collector.counters().evicted_dead.load(), 0);
+  CHECK(f.collector.counters().code_entries.load() > kMany);
+  // The addresses stay ours, so that nothing else is mapped there.
+  CHECK_EQ(mprotect(pages, kBytes, PROT_NONE), 0);
+  // Grown by half: looked through again.
+  for (uint64_t i = 0; i < kMany; i++) f.fake.Add(0x10'0000 + i * kCode, kCode, "JS:~more" + std::to_string(i) + " /a.js:1:1");
+  f.collector.DrainForTest();
+  CHECK_EQ(f.collector.counters().evicted_dead.load(), 0);
+  // Taken while it was there, read when it is known to be gone.
+  f.fake.Sample({{base + 8, living + 8}});
+  CHECK_EQ(f.Drained(), "living;made0 1\n");
+  CHECK(f.collector.counters().evicted_dead.load() >= kMany);
+  CHECK(f.collector.counters().code_entries.load() < 10);
+  CHECK(f.collector.counters().name_bytes.load() < 64 * 1024);
+  f.fake.Sample({{base + 8, living + 8}});
+  CHECK_EQ(f.Drained(), "living;(unresolved) 1\n");
+  munmap(pages, kBytes);
+}
+
+// What moves away from a page that is given up is announced before; while a collection runs such events wait, and so do the suspects.
+TEST(collector_keeps_suspects_while_moves_wait) {
+  Fixture f;
+  constexpr uint64_t kMany = SampledThread::kFirstLook + 1;
+  for (uint64_t i = 0; i < kMany; i++) f.fake.Add(0x10'0000 + i * 64, 64, "JS:~made /a.js:1:1");
+  f.collector.DrainForTest();  // finds the suspects
+  f.fake.Add(0x1000, 64, "JS:~one /a.js:1:1");
+  f.collector.DrainForTest();  // drops them
+  CHECK_EQ(f.collector.counters().evicted_dead.load(), kMany);
+
+  for (uint64_t i = 0; i < kMany; i++) f.fake.Add(0x10'0000 + i * 64, 64, "JS:~made /a.js:1:1");
+  f.fake.state.gc_since.store(f.fake.thread.events.published().load());
+  f.fake.Move(0x10'0000, reinterpret_cast<uint64_t>(&munmap));
+  f.collector.DrainForTest();  // finds them
+  f.collector.DrainForTest();
+  CHECK_EQ(f.collector.counters().evicted_dead.load(), kMany);
+  f.fake.state.gc_since.store(capture::ThreadState::kNoGc);
+  f.fake.Sample({{reinterpret_cast<uint64_t>(&munmap) + 8}});
+  CHECK_EQ(f.Drained(), "made 1\n");
+  CHECK_EQ(f.collector.counters().evicted_dead.load(), 2 * kMany);  // all but the one that moved, and the one at 0x1000
+}
+
+TEST(collector_counts_a_script_that_is_announced_again_once) {
+  Fixture f;
+  const auto announce = [&](std::string_view url) {
+    v8::CodeEvent event;
+    event.type = v8::CodeEvent::Type::kScript;
+    event.start = 7;
+    event.name = url;
+    event.detail = std::span(reinterpret_cast<const uint8_t*>("eval.js"), 7);
+    f.fake.thread.events.Push(event);
+    f.collector.DrainForTest();
+    return f.fake.thread.code.map_url_bytes;
+  };
+  const size_t once = announce("a.js.map");
+  CHECK(once > 0);
+  CHECK_EQ(announce("a.js.map"), once);
+  CHECK_EQ(announce("longer.js.map"), once + 5);
+}
+
 TEST(collector_leaf_by_pc) {
   Fixture f;
   f.fake.Add(0x1000, 0x100, "JS:~main /a.js:1:1", kByteCode);

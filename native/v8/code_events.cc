@@ -1,8 +1,8 @@
 #include "v8/code_events.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -14,6 +14,8 @@ namespace strobe::v8 {
 namespace {
 
 constexpr uint32_t kChunkBytes = 64 * 1024;
+// Empty chunks that are kept for the next events, of whatever isolate.
+constexpr uint32_t kSpareChunks = 16;
 // V8 composes names in a buffer of 4 KB; a longer one would not fit a chunk's rules.
 constexpr size_t kMaxNameBytes = 4096;
 constexpr uint64_t kTimedEvery = 32;
@@ -30,6 +32,7 @@ struct IsolateSlot {
 };
 IsolateSlot g_isolates[kMaxIsolates];
 std::atomic<uint32_t> g_isolates_high{0};
+std::atomic<uint64_t> g_chunk_bytes{0};
 
 const IsolateSlot* FindSlot(v8api::Isolate* isolate) {
   const uint32_t high = g_isolates_high.load(std::memory_order_acquire);
@@ -69,12 +72,62 @@ struct CodeEventQueue::Header {
   uint64_t length_or_new_start;
 };
 
+std::atomic<CodeEventQueue::Chunk*> CodeEventQueue::g_spare{nullptr};
+std::atomic<uint32_t> CodeEventQueue::g_spare_count{0};
+
 CodeEventQueue::CodeEventQueue() = default;
+
+uint64_t CodeEventQueue::AllocatedBytes() { return g_chunk_bytes.load(std::memory_order_relaxed); }
+
+// Whoever takes one takes all and puts back what it does not need: no head is compared with one that came back meanwhile.
+CodeEventQueue::Chunk* CodeEventQueue::TakeSpare() {
+  Chunk* taken = g_spare.exchange(nullptr, std::memory_order_acquire);
+  if (taken == nullptr) return nullptr;
+  g_spare_count.fetch_sub(1, std::memory_order_relaxed);
+  if (Chunk* rest = taken->next; rest != nullptr) {
+    Chunk* last = rest;
+    while (last->next != nullptr) last = last->next;
+    last->next = g_spare.load(std::memory_order_relaxed);
+    while (!g_spare.compare_exchange_weak(last->next, rest, std::memory_order_release, std::memory_order_relaxed)) {
+    }
+  }
+  return taken;
+}
+
+// Pages of their own, not malloc's: what V8's threads allocate and the collector frees, now and then many at once, would stay in the heaps
+// of all those threads.
+CodeEventQueue::Chunk* CodeEventQueue::MakeChunk(uint32_t bytes) {
+  Chunk* chunk = bytes <= kChunkBytes - sizeof(Chunk) ? TakeSpare() : nullptr;
+  if (chunk == nullptr) {
+    const size_t whole = (sizeof(Chunk) + bytes + kChunkBytes - 1) / kChunkBytes * kChunkBytes;
+    void* memory = mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return nullptr;
+    g_chunk_bytes.fetch_add(whole, std::memory_order_relaxed);
+    chunk = new (memory) Chunk;
+    chunk->capacity = static_cast<uint32_t>(whole - sizeof(Chunk));
+  }
+  chunk->next = nullptr;
+  chunk->used = 0;
+  return chunk;
+}
+
+void CodeEventQueue::FreeChunk(Chunk* chunk) {
+  const size_t whole = sizeof(Chunk) + chunk->capacity;
+  if (whole == kChunkBytes && g_spare_count.load(std::memory_order_relaxed) < kSpareChunks) {
+    g_spare_count.fetch_add(1, std::memory_order_relaxed);
+    chunk->next = g_spare.load(std::memory_order_relaxed);
+    while (!g_spare.compare_exchange_weak(chunk->next, chunk, std::memory_order_release, std::memory_order_relaxed)) {
+    }
+    return;
+  }
+  g_chunk_bytes.fetch_sub(whole, std::memory_order_relaxed);
+  munmap(chunk, whole);
+}
 
 CodeEventQueue::~CodeEventQueue() {
   while (head_ != nullptr) {
     Chunk* next = head_->next;
-    std::free(head_);
+    FreeChunk(head_);
     head_ = next;
   }
 }
@@ -196,12 +249,8 @@ bool CodeEventQueue::Append(const CodeEvent& event) {
   // Room is always left for the zero word that ends a chunk.
   const uint32_t needed = size + static_cast<uint32_t>(sizeof(Header));
   if (tail_ == nullptr || needed > tail_->capacity - tail_->used) {
-    const uint32_t capacity = needed > kChunkBytes ? needed : kChunkBytes;
-    auto* fresh = static_cast<Chunk*>(std::malloc(sizeof(Chunk) + capacity));
+    Chunk* fresh = MakeChunk(needed);
     if (fresh == nullptr) return false;
-    fresh->next = nullptr;
-    fresh->used = 0;
-    fresh->capacity = capacity;
     if (tail_ == nullptr) {
       head_ = fresh;  // the reader looks only after the first event is published
     } else {
@@ -234,7 +283,7 @@ bool CodeEventQueue::Next(uint64_t limit, CodeEvent* event) {
     Chunk* done = head_;
     head_ = head_->next;
     read_offset_ = 0;
-    std::free(done);
+    FreeChunk(done);
     std::memcpy(&header, head_->bytes(), sizeof header);
   }
   event->type = static_cast<CodeEvent::Type>(header.type);

@@ -3,12 +3,12 @@
 // Contract
 //   Writer   V8's callback, on the isolate's thread or, during a garbage collection, on one of its helpers; V8 serialises them, a spin flag
 //            here makes sure. It copies the event (start, length, name, detail) into the current chunk and publishes it by raising
-//            `published` (release). For a new chunk it calls malloc and, now and then, wakes the collector; it never calls V8. Details are
-//            read from V8's heap (code_reader.h) on the isolate's thread only.
+//            `published` (release). For a new chunk it calls mmap, if none is spare, and now and then wakes the collector; it never calls
+//            V8. Details are read from V8's heap (code_reader.h) on the isolate's thread only.
 //   Reader   the collector: takes events up to a value of `published` (acquire), frees chunks it is through with.
 //   Order    the handler stores the value of `published` in each sample. Applying exactly that many events before a sample is resolved
 //            gives it the map of its moment.
-//   Loss     none. When malloc fails the queue records that everything known is in doubt: the reader gets a reset and counts it. A missing
+//   Loss     none. When mmap fails the queue records that everything known is in doubt: the reader gets a reset and counts it. A missing
 //            event would be a wrong name, a reset is at worst an unresolved one.
 #pragma once
 
@@ -70,9 +70,18 @@ class CodeEventQueue {
   bool Next(uint64_t limit, CodeEvent* event);
   uint64_t backlog() const { return published_.load(std::memory_order_acquire) - consumed_; }
 
+  // Of all queues of the process. Any thread.
+  static uint64_t AllocatedBytes();
+
  private:
   struct Chunk;
   struct Header;
+  // Room for `bytes`; null when memory is refused.
+  static Chunk* MakeChunk(uint32_t bytes);
+  static Chunk* TakeSpare();
+  static void FreeChunk(Chunk* chunk);
+  static std::atomic<Chunk*> g_spare;
+  static std::atomic<uint32_t> g_spare_count;
 
   class Writing;
   void PushLocked(const CodeEvent& event);

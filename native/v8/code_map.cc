@@ -7,6 +7,7 @@ FunctionRef FunctionTable::Intern(const CodeIdentity& identity) {
   if (found != table_.end()) return found->second;
   auto function = std::make_shared<Function>(std::string(identity.rest), identity.kind, identity.role);
   table_.emplace(Key{function->rest(), identity.kind}, function);
+  bytes_ += BytesOf(*function);
   if (table_.size() >= sweep_at_) Sweep();
   return function;
 }
@@ -15,6 +16,7 @@ void FunctionTable::Sweep() {
   for (auto it = table_.begin(); it != table_.end();) {
     // The key's view points into the function, which dies with the node.
     if (it->second.use_count() == 1) {
+      bytes_ -= BytesOf(*it->second);
       it = table_.erase(it);
     } else {
       ++it;
@@ -47,7 +49,7 @@ void CodeMap::EvictOverlaps(uint64_t start, uint64_t end) {
 void CodeMap::Add(uint64_t start, uint64_t length, FunctionRef function, bool bytecode, std::shared_ptr<CodeFacts> facts) {
   if (length == 0) return;
   EvictOverlaps(start, start + length);
-  Entry entry{length, std::move(function), bytecode, true, std::move(facts)};
+  Entry entry{length, std::move(function), bytecode, true, std::move(facts), false};
   bytes_ += BytesOf(entry);
   entries_.insert_or_assign(start, std::move(entry));
   if (entries_.size() > max_entries_ || bytes_ > max_bytes_) EnforceBound();
@@ -63,6 +65,7 @@ void CodeMap::Move(uint64_t from, uint64_t to) {
   }
   Entry entry = it->second;
   Erase(it);
+  entry.suspect = false;
   EvictOverlaps(to, to + entry.length);
   bytes_ += BytesOf(entry);
   entries_.insert_or_assign(to, std::move(entry));
@@ -103,6 +106,29 @@ void CodeMap::SetAlias(uint64_t copy, uint64_t original, uint64_t length) {
   alias_start_ = copy;
   alias_original_ = original;
   alias_length_ = length;
+}
+
+size_t CodeMap::Suspect(const MappedRanges& mapped) {
+  size_t found = 0;
+  for (auto& [start, entry] : entries_) {
+    entry.suspect = !mapped.Touches(start, start + entry.length);
+    found += entry.suspect ? 1 : 0;
+  }
+  return found;
+}
+
+size_t CodeMap::DropSuspects() {
+  size_t dropped = 0;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    if (it->second.suspect) {
+      it = Erase(it);
+      dropped++;
+    } else {
+      ++it;
+    }
+  }
+  evicted_as_dead_ += dropped;
+  return dropped;
 }
 
 void CodeMap::EnforceBound() {

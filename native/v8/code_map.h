@@ -2,8 +2,9 @@
 //
 // The collector applies code events in their order and resolves each sample between the events that came before and after it, so the map
 // needs no history: it is always the map of the sample's moment (the design's birth and death numbers were not needed; docs/code-map.md
-// says why). V8 never announces that code went away: an entry dies when new code overlaps it, when it moves, or by the bound. At the bound
-// the entries that no sample touched for longest go first (second chance), and are counted; their addresses become unresolved, never wrong.
+// says why). V8 never announces that code went away: an entry dies when new code overlaps it, when it moves, when its pages are gone, or by
+// the bound. At the bound the entries that no sample touched for longest go first (second chance), and are counted; their addresses become
+// unresolved, never wrong.
 // One thread only, the collector.
 #pragma once
 
@@ -16,6 +17,7 @@
 
 #include "v8/code_detail.h"
 #include "v8/code_name.h"
+#include "v8/mapped_ranges.h"
 
 namespace strobe::v8 {
 
@@ -58,6 +60,8 @@ class FunctionTable {
  public:
   FunctionRef Intern(const CodeIdentity& identity);
   size_t size() const { return table_.size(); }
+  // Roughly: the functions, their names and their places in the table.
+  size_t bytes() const { return bytes_; }
   // Forgets names that nobody refers to. Called now and then, costs a walk.
   void Sweep();
 
@@ -70,7 +74,13 @@ class FunctionTable {
   struct Hash {
     size_t operator()(const Key& key) const { return std::hash<std::string_view>()(key.rest) * 31 + static_cast<size_t>(key.kind); }
   };
+  static size_t BytesOf(const Function& function) { return kFunctionBytes + function.rest().size(); }
+
+  // A function with its reference count, its place in the table.
+  static constexpr size_t kFunctionBytes = 176;
+
   std::unordered_map<Key, FunctionRef, Hash> table_;
+  size_t bytes_ = 0;
   size_t sweep_at_ = 4096;
 };
 
@@ -90,6 +100,7 @@ class CodeMap {
     bool bytecode;
     bool touched;
     std::shared_ptr<CodeFacts> facts;  // null: only the name is known
+    bool suspect = false;              // nothing was mapped there
   };
 
   explicit CodeMap(size_t max_entries = kDefaultMaxEntries, size_t max_bytes = kDefaultMaxBytes)
@@ -106,19 +117,27 @@ class CodeMap {
   // The function of the code that begins at `start`, or null.
   FunctionRef FunctionAt(uint64_t start) const;
 
+  // Code whose pages the system has taken back is dead; V8 does not say so, and a program that compiles all the time would fill the map
+  // with it. In two steps, because samples taken and moves announced before `mapped` was read may still have to be applied: `Suspect`,
+  // then, when they are, `DropSuspects`. What is added or moved in between is not suspect. Both return how many they found.
+  size_t Suspect(const MappedRanges& mapped);
+  size_t DropSuspects();
+
   // Addresses in [copy, copy + length) mean [original, original + length).
   void SetAlias(uint64_t copy, uint64_t original, uint64_t length);
 
   size_t size() const { return entries_.size(); }
+  size_t bytes() const { return bytes_; }
   uint64_t evicted_by_overlap() const { return evicted_by_overlap_; }
   uint64_t evicted_by_bound() const { return evicted_by_bound_; }
+  uint64_t evicted_as_dead() const { return evicted_as_dead_; }
 
   // The TypeScript compiler has some 10,000 entries. Names may be 4 KB long (regexps), so bytes are bounded, too: an entry counts
-  // kEntryBytes and its name.
+  // kEntryBytes (its node, its function and that one's place in the table) and its name.
   static constexpr size_t kDefaultMaxEntries = 400'000;
   static constexpr size_t kDefaultMaxBytes = 96 << 20;
-  static constexpr size_t kEntryBytes = 128;
-  static constexpr size_t kFactsBytes = 96;
+  static constexpr size_t kEntryBytes = 288;
+  static constexpr size_t kFactsBytes = 128;
 
  private:
   const Entry* FindExact(uint64_t address, uint64_t* start);
@@ -141,6 +160,7 @@ class CodeMap {
   uint64_t bound_cursor_ = 0;
   uint64_t evicted_by_overlap_ = 0;
   uint64_t evicted_by_bound_ = 0;
+  uint64_t evicted_as_dead_ = 0;
 };
 
 }  // namespace strobe::v8

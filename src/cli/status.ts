@@ -93,6 +93,18 @@ export function statusText({
       'cost',
       `${(100 * overhead.cpuShare).toFixed(2)} % of the process's CPU: ${humanise(onThreads, 'nanoseconds')} on its threads, ${humanise(besides, 'nanoseconds')} beside them`,
     ),
+    row(
+      'memory',
+      `${humanise(
+        Object.values(stats.memory).reduce((sum, bytes) => sum + bytes, 0),
+        'bytes',
+      )} in the engine: ${
+        Object.entries(stats.memory)
+          .filter(([, bytes]) => bytes >= 2 ** 20)
+          .map(([part, bytes]) => `${part} ${humanise(bytes, 'bytes')}`)
+          .join(', ') || 'nothing of a megabyte'
+      }`,
+    ),
     row('delivery', `${delivery.delivered} delivered, ${delivery.failed} failed, ${delivery.windows} windows`),
     row('recordings', String(recordings)),
   ];

@@ -2,7 +2,8 @@
 //   node program.cjs '{ "seed": 1, "seconds": 30, "profiled": true, "dir": …, "index": …, "addon": …, "plugin": …, "only": [], "without": [], "load": 1 }'
 //
 // Contract: one JSON object a line on stdout; a line each second is the heartbeat that the watchdog outside waits for.
-//   { beat: seconds since the start, rss, heap, external: bytes, busy: [antagonists whose step has taken longer than STUCK_MS] }
+//   { beat: seconds since the start, rss, heap, external: bytes, engine: strobe's own by part (profiled only), busy: [antagonists whose step has taken longer
+//   than STUCK_MS] }
 //   { session: … } see antagonists/control.cjs        { failure: 'what must not have happened' }
 //   { done: { antagonist: { counter: n } } } the last one
 // It ends by itself, with exit code 0, when the time is over: a process that can't end is a finding too.
@@ -11,13 +12,16 @@
 // awaited, and must come to an end; what it throws is a failure. The choices come from the seed.
 
 const { mkdirSync } = require('node:fs');
-const { join } = require('node:path');
+const { dirname, join } = require('node:path');
 const { stream } = require('./random.cjs');
 
 const options = JSON.parse(process.argv[2]);
 // First, as an application does: Workers are followed from a class that was taken after this. What is loaded before (libasan) is not for child processes.
 delete process.env.LD_PRELOAD;
 const strobe = options.profiled ? require(options.index) : undefined;
+
+// Also between two sessions.
+const engine = options.profiled ? require(join(dirname(options.index), 'native.js')).loadNative() : undefined;
 
 const ANTAGONISTS = {
   ...require('./antagonists/workers.cjs'),
@@ -88,7 +92,7 @@ function beat() {
   const { rss, heapTotal, external } = process.memoryUsage();
   const now = performance.now();
   const busy = [...since].filter(([, from]) => now - from > STUCK_MS).map(([name]) => name);
-  say({ beat: (now - startedMs) / 1000, rss, heap: heapTotal, external, busy });
+  say({ beat: (now - startedMs) / 1000, rss, heap: heapTotal, external, engine: engine?.stats().memory, busy });
 }
 
 async function main() {
