@@ -134,16 +134,8 @@ uint64_t WallFrom(const ThreadState& state) {
   return std::max(state.last_wall_ns.load(std::memory_order_relaxed), state.idle_until_ns.load(std::memory_order_relaxed));
 }
 
-// More time has passed since the timer was set than the thread has used.
-bool OffCoreSinceSet(const SelfClock& clock, uint64_t cpu_now) {
-  constexpr uint64_t kToleranceNs = 100'000;  // interrupts, and reading two clocks one after the other
-  return MonotonicNowNs() - clock.set_ns > cpu_now - clock.set_cpu_ns + kToleranceNs;
-}
-
 CaptureResult DoneByTimer(ThreadState* state, uint64_t cpu_start, CaptureResult result) {
-  const uint64_t cpu_end = ThreadCpuNowNs();
-  Add(&state->handler_ns, cpu_end - cpu_start);
-  state->self_clock.set_cpu_ns = cpu_end;
+  Add(&state->handler_ns, ThreadCpuNowNs() - cpu_start);
   return result;
 }
 
@@ -192,11 +184,9 @@ CaptureResult CaptureArmed(ThreadState* state, const Registers& registers, const
   const uint64_t cpu_start = ThreadCpuNowNs();
   const uint64_t last = state->last_cpu_ns.load(std::memory_order_relaxed);
   const uint64_t weight = cpu_start > last ? cpu_start - last : 0;
-  if (wanted.by_timer) {
-    if (weight < DeadTimeNs(g_self_clock_rate.period_ns.load(std::memory_order_relaxed))) {
-      return DoneByTimer(state, cpu_start, CaptureResult::kTooSoon);
-    }
-    wanted.runnable = OffCoreSinceSet(state->self_clock, cpu_start);
+  if (wanted.by_timer &&
+      (weight < DeadTimeNs(g_self_clock_rate.period_ns.load(std::memory_order_relaxed)) || SleptAtShot(state->self_clock))) {
+    return DoneByTimer(state, cpu_start, CaptureResult::kTooSoon);
   }
 
   CaptureResult result = CaptureResult::kRecorded;
@@ -324,7 +314,7 @@ CaptureResult CaptureByTimer(ThreadState* state, const Registers& registers) {
   const CaptureResult result = Capture(state, registers, {.by_timer = true});
   // Switched off while it ran, or disarmed: whoever did that does not want it set again.
   if (result == CaptureResult::kDisarmed || !clock.on.load(std::memory_order_acquire)) return result;
-  SetSelfClock(state, result != CaptureResult::kTooSoon);
+  SetSelfClock(state, result == CaptureResult::kRecorded || result == CaptureResult::kLost);
   return result;
 }
 

@@ -38,7 +38,7 @@ enum class CaptureResult : uint8_t {
   kLost,         // the ring was full; counted
   kKeptPending,  // the thread was waiting without JavaScript, and no wall sample is wanted: its CPU is charged to its next sample
   kDisarmed,
-  kTooSoon,  // by_timer: the thread used less than the dead time since its last sample
+  kTooSoon,  // by_timer: the thread used less than the dead time since its last sample, or slept when the timer fired
   kAsleep,   // by_timer: it slept; its CPU is charged to its next sample
 };
 

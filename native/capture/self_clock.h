@@ -4,13 +4,15 @@
 // Contract. Only a thread that hardly ever sleeps has its timer on: the sampler decides that (clock/sampler.h), creates the timer, sets it
 // for the first time and stores `on` (release). From there on the handler sets it: the gap is the same as between the sampler's ticks, a
 // dead time and an exponential rest, on an absolute schedule. The timer fires by the wall clock: while the thread waits for a core its
-// signal waits with it and finds the thread where it was displaced, which is the sampler's gate "ready to run".
+// signal waits with it and finds the thread where it was displaced: it was ready to run.
 //   A signal that finds its thread asleep (it cut a system call short) takes no sample, as the sampler would have sent none: the CPU waits
 // for the thread's next one, the timer stays off, `on` is cleared, the sampler is told and looks after the thread again. So a thread that
-// goes to sleep is woken once.
+// goes to sleep is woken once. A sleep that no signal ends (of the disk) shows by a signal that comes late to a thread that left its core
+// of its own accord since the timer was set: no sample either, and the timer goes on.
 //   `on` is also cleared by the sampler (the thread sleeps now and then, the signal does not come, wall time is to be recorded, the clock
-// stops); a signal that is on its way then does nothing and sets nothing. The timer lives as long as the thread is registered: an id is
-// never used for another timer while a handler may hold it.
+// stops); a signal that is on its way then does nothing and sets nothing. Who clears it switches the timer off behind that; a handler that
+// sets it at the same time looks at `on` behind its own call, and switches it off, too: one of both is last. The timer lives as long as the
+// thread is registered: an id is never used for another timer while a handler may hold it.
 //   Who writes: `timer` the sampler or whoever removes the thread; `on` as said; all else the handler, or the sampler before it stores
 //   `on`.
 #pragma once
@@ -28,9 +30,7 @@ struct SelfClock {
   std::atomic<uint64_t> fired{0};  // handlers that the timer made run
   uint32_t random = 0;             // xorshift's state, never 0
   uint64_t next_ns = 0;            // CLOCK_MONOTONIC, what the timer is set to
-  // When it was set last, by both clocks: whether the thread was off its core since then.
-  uint64_t set_ns = 0;
-  uint64_t set_cpu_ns = 0;
+  uint64_t switches = 0;           // VoluntarySwitches() when it was set
 };
 
 // What all these clocks follow; the sampler writes.
@@ -52,8 +52,15 @@ inline uint64_t DeadTimeNs(uint64_t period_ns) { return static_cast<uint64_t>(st
 void PrepareSelfClocks();
 
 // Sets the timer for its next shot. `after_sample`: a dead time comes first. Async-signal-safe: clock_gettime and timer_settime (both on
-// POSIX's list). Errors mean that the timer is gone: nothing is set. `set_cpu_ns` is the caller's to write.
+// POSIX's list) and getrusage (one system call that takes no lock of ours or of libc). Errors mean that the timer is gone: nothing is set.
 void SetSelfClock(ThreadState* state, bool after_sample);
+
+// The shot that made this handler run came when the thread was off its core, and since the timer was set the thread has left it of its own
+// accord: it slept. Async-signal-safe: clock_gettime, getrusage.
+bool SleptAtShot(const SelfClock& clock);
+
+// How often the calling thread went to sleep so far.
+uint64_t VoluntarySwitches();
 
 // The thread was found asleep. Async-signal-safe: tgkill to the sampler, with a signal that does nothing where it is not waited for.
 void LeaveSelfClock(ThreadState* state);

@@ -1,6 +1,7 @@
 #include "capture/self_clock.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,30 +29,47 @@ uint64_t NextGap(SelfClock* clock, uint64_t period_ns) {
   return static_cast<uint64_t>(g_gaps[clock->random % kQuantiles] * static_cast<double>(period_ns) * (1 - kDeadTime)) + 1;
 }
 
+// As a system call: libc's timer_t is not the kernel's id. `at_ns` 0: off.
+void SetTimer(const SelfClock& clock, uint64_t at_ns) {
+  itimerspec when{};
+  when.it_value.tv_sec = static_cast<time_t>(at_ns / 1'000'000'000u);
+  when.it_value.tv_nsec = static_cast<long>(at_ns % 1'000'000'000u);
+  syscall(SYS_timer_settime, clock.timer.load(std::memory_order_relaxed), TIMER_ABSTIME, &when, nullptr);
+}
+
 }  // namespace
 
 void PrepareSelfClocks() {
   for (uint32_t i = 0; i < kQuantiles; i++) g_gaps[i] = -std::log((i + 0.5) / kQuantiles);
 }
 
+uint64_t VoluntarySwitches() {
+  rusage usage{};
+  syscall(SYS_getrusage, RUSAGE_THREAD, &usage);
+  return static_cast<uint64_t>(usage.ru_nvcsw);
+}
+
+bool SleptAtShot(const SelfClock& clock) {
+  constexpr uint64_t kLateNs = 100'000;  // an interrupt and a signal take less, on any machine that is not displaced itself
+  return MonotonicNowNs() > clock.next_ns + kLateNs && VoluntarySwitches() != clock.switches;
+}
+
 void SetSelfClock(ThreadState* state, bool after_sample) {
   SelfClock& clock = state->self_clock;
   const uint64_t period_ns = g_self_clock_rate.period_ns.load(std::memory_order_relaxed);
-  const uint64_t gap = NextGap(&clock, period_ns) + (after_sample ? DeadTimeNs(period_ns) : 0);
+  const uint64_t dead_ns = after_sample ? DeadTimeNs(period_ns) : 0;
   const uint64_t now = MonotonicNowNs();
-  // An absolute schedule, so that what a sample takes does not thin out the samples. One that was missed (the thread waited for a core) is
-  // not made up for: gaps have no memory.
-  uint64_t next = clock.next_ns + gap;
-  const uint64_t longest = now + kLongestGapPeriods * period_ns;
-  if (next <= now || next > longest) next = now + gap;
+  // An absolute schedule, so that what a sample takes does not thin out the samples. A shot that was missed (the thread waited for a core)
+  // is not made up for, and a new gap is drawn: the one that was missed is known to be short.
+  uint64_t next = clock.next_ns + dead_ns + NextGap(&clock, period_ns);
+  if (next <= now) next = now + dead_ns + NextGap(&clock, period_ns);
+  const uint64_t longest = now + kLongestGapPeriods * period_ns;  // after a change of rate
+  if (next > longest) next = longest;
   clock.next_ns = next;
-  clock.set_ns = now;
-  // The kernel's 64-bit itimerspec; musl and 32-bit systems are no different on the platforms that we build for.
-  itimerspec when{};
-  when.it_value.tv_sec = static_cast<time_t>(next / 1'000'000'000u);
-  when.it_value.tv_nsec = static_cast<long>(next % 1'000'000'000u);
-  // As a system call: libc's timer_t is not the kernel's id.
-  syscall(SYS_timer_settime, clock.timer.load(std::memory_order_relaxed), TIMER_ABSTIME, &when, nullptr);
+  clock.switches = VoluntarySwitches();
+  SetTimer(clock, next);
+  // Switched off meanwhile: the other call may have come first.
+  if (!clock.on.load()) SetTimer(clock, 0);
 }
 
 void LeaveSelfClock(ThreadState* state) {

@@ -121,7 +121,7 @@ struct Wanted {
   bool cpu = true;        // the CPU profile (and attribution) takes it
   bool wall = false;      // the wall profile does
   bool runnable = false;  // the thread was not running when the signal was sent, only ready to run
-  bool by_timer = false;  // the thread's own timer fired (self_clock.h); `runnable` is for Capture to find out
+  bool by_timer = false;  // the thread's own timer fired (self_clock.h)
 };
 
 // The word that travels in the signal: cookie (32 bits) | index (29 bits) | Wanted (3 bits).

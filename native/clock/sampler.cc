@@ -334,8 +334,9 @@ bool Sampler::Park(uint64_t period_ns) {
   }
   quiet_since_ns_ = capture::MonotonicNowNs();
   used_since_ns_ = 0;
-  // The thread that woke us runs now, at a random amount of its CPU: a fair moment for a sample. The end of a check is none.
-  return woken || !in_place ? Tick(period_ns) : true;
+  // The thread that woke us by its timer runs now, at a random amount of its CPU: a fair moment for a sample. The end of a check is none,
+  // and a kick least of all: it may come from a thread that has just gone to sleep.
+  return (woken && !seat_.kicked()) || !in_place ? Tick(period_ns) : true;
 }
 
 }  // namespace strobe::clock

@@ -30,19 +30,21 @@ void SelfClocked::Watch(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns)
 }
 
 bool SelfClocked::WasBusy(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t percent) const {
+  if (cpu_ns < cpu_ns_) return false;  // it is gone
   uint64_t busy_ns = cpu_ns - cpu_ns_;
   const uint64_t needed_ns = (now_ns - since_ns_) / 100 * percent;
   if (busy_ns >= needed_ns) return true;
   Schedule schedule;
   if (!waits_known_ || !ReadSchedule(thread, &schedule)) return false;
   busy_ns += schedule.waited_ns - waited_ns_;
-  return busy_ns >= needed_ns;
+  // The kernel counts a wait when it is over.
+  return busy_ns >= needed_ns || (needed_ns - busy_ns < (now_ns - since_ns_) / 5 && IsRunnable(thread));
 }
 
 bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns) {
   if (now_ns < since_ns_ + kWatchNs) return false;
   // A thread that used no CPU to speak of is not asked about its waits at each turn.
-  const uint64_t used_ns = cpu_ns - cpu_ns_;
+  const uint64_t used_ns = cpu_ns > cpu_ns_ ? cpu_ns - cpu_ns_ : 0;
   const bool busy = since_ns_ != 0 && period_ns <= kLongestPeriodNs && now_ns >= not_before_ns_ && used_ns > kWatchNs / 20 &&
                     WasBusy(thread, cpu_ns, now_ns, kBeginsPercent);
   if (used_ns > kWatchNs / 20) {
@@ -63,10 +65,10 @@ bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uin
     }
     clock.timer.store(timer, std::memory_order_relaxed);
   }
-  if (clock.random == 0) clock.random = static_cast<uint32_t>(now_ns) | 1;
+  // Threads that begin at one tick are not to stay in step.
+  if (clock.random == 0) clock.random = (static_cast<uint32_t>(now_ns) ^ (static_cast<uint32_t>(thread->tid) * 0x9e3779b9u)) | 1;
   clock.next_ns = now_ns;
-  clock.set_ns = now_ns;
-  clock.set_cpu_ns = cpu_ns;
+  clock.switches = ~uint64_t{0};  // not known: the first shot, when it is late, takes no sample
   fired_ = clock.fired.load(std::memory_order_relaxed);
   fired_cpu_ns_ = cpu_ns;
   // The timer's first shot comes after `on`: the order in which the handler may see them.
@@ -81,6 +83,7 @@ bool SelfClocked::GoesOn(capture::ThreadState* state, ClockedThread* thread, uin
     Watch(thread, ReadCpuNs(*thread), now_ns);
     return false;
   }
+  if (now_ns < since_ns_ + kWatchNs) return true;
   const uint64_t cpu_ns = ReadCpuNs(*thread);
   const uint64_t fired = state->self_clock.fired.load(std::memory_order_relaxed);
   if (fired != fired_) {

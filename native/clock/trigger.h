@@ -1,6 +1,6 @@
 // What the sampler needs from the platform: sleep that a control call or a thread's CPU can end, a thread's CPU clock and state, a signal
-// to one thread. One file a platform implements it (`trigger_linux.cc`). All calls but `Kick` are made by the sampler thread, under the
-// registry's lock where a thread is concerned.
+// to one thread. One file a platform implements it (`trigger_linux.cc`). All calls but `Kick`, what frees a thread's timer and files (under
+// the registry's lock, as all that concerns a thread) and the two measurements are made by the sampler thread.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,7 @@ void DropThreadTimer(int32_t timer);
 // that the handler ignores. About 0.1 ms. 0 when the thread blocks the signal.
 uint64_t MeasureSignalNs();
 
-// The same for a signal of the thread's own timer, with setting the timer and its interrupt. About 2 ms.
+// The same for a signal of the thread's own timer, with setting the timer and its interrupt. About 10 ms of CPU.
 uint64_t MeasureTimerSignalNs();
 
 // The sampler thread's own seat: prepares its signal mask and timer slack.
@@ -60,6 +60,8 @@ class Seat {
   // Ends the current or the next sleep. Any thread; works with a full signal queue.
   void Kick();
   int32_t tid() const { return tid_; }
+  // What ended the last sleep was a Kick, or whoever sent the like.
+  bool kicked() const { return kicked_; }
   // Arms the thread's wake timer: one wake-up of this seat when the thread has used `cpu_ns` more CPU. It fires only when CPU is used.
   bool ArmWake(ClockedThread* thread, uint64_t cpu_ns);
   void DisarmWake(ClockedThread* thread);
@@ -67,6 +69,7 @@ class Seat {
  private:
   static void AskForLowLatency();
   int32_t tid_ = 0;
+  bool kicked_ = false;
 };
 
 }  // namespace strobe::clock

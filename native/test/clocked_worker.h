@@ -111,6 +111,8 @@ class Worker {
     if (pthread_getcpuclockid(thread_.native_handle(), &clock) != 0) return 0;
     return capture::ReadClockNs(clock) - cpu_start_;
   }
+  // Its clock at the registration.
+  uint64_t start_cpu_ns() const { return cpu_start_; }
   void DropRecords() {
     uint32_t bytes = 0;
     const uint64_t head = state_->ring.Head();

@@ -7,15 +7,24 @@
 
 #include "capture/self_clock.h"
 
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <functional>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "test/clocked_worker.h"
 
@@ -41,8 +50,8 @@ struct Own {
     state->pending = 0;
     state->wall_began_ns = 0;
     state->self_clock.random = 1;
-    state->self_clock.set_ns = capture::MonotonicNowNs();
-    state->self_clock.set_cpu_ns = ThreadCpuNowNs();
+    state->self_clock.next_ns = capture::MonotonicNowNs();
+    state->self_clock.switches = capture::VoluntarySwitches();
     state->self_clock.on = true;
     state->armed = true;
     capture::g_self_clock_rate.period_ns = kMillisecond;
@@ -125,8 +134,7 @@ TEST(self_clock_gaps_are_exponential_behind_a_dead_time) {
     own.state->self_clock.next_ns = 0;
     const uint64_t before = capture::MonotonicNowNs();
     capture::SetSelfClock(own.state, true);
-    const uint64_t gap = own.state->self_clock.next_ns - own.state->self_clock.set_ns;
-    CHECK(own.state->self_clock.set_ns >= before);
+    const uint64_t gap = own.state->self_clock.next_ns - before;
     least = std::min(least, gap);
     sum += static_cast<double>(gap);
     squares += static_cast<double>(gap) * static_cast<double>(gap);
@@ -139,6 +147,46 @@ TEST(self_clock_gaps_are_exponential_behind_a_dead_time) {
   CHECK_NEAR(deviation / kPeriod, 0.75, 0.04);
   CHECK_NEAR(static_cast<double>(below_median) / kGaps, 0.5, 0.02);
   CHECK(least >= kPeriod / 4);
+}
+
+// A shot that came late to a thread that left its core of its own accord since the timer was set: it slept. One that only waited for its
+// core did not.
+TEST(self_clock_handler_tells_a_sleep_from_a_wait_for_a_core) {
+  Own own;
+  const auto late = [&] { own.state->self_clock.next_ns = capture::MonotonicNowNs() - 50 * kMillisecond; };
+  Compute(kMillisecond);
+  late();
+  own.state->self_clock.switches = capture::VoluntarySwitches();
+  CHECK(CaptureByTimer(own.state, Registers{}) == CaptureResult::kRecorded);
+  Compute(kMillisecond);
+  late();
+  own.state->self_clock.switches = capture::VoluntarySwitches();
+  const uint64_t before = own.state->last_cpu_ns;
+  SleepMs(1);
+  CHECK(CaptureByTimer(own.state, Registers{}) == CaptureResult::kTooSoon);
+  CHECK_EQ(own.state->last_cpu_ns.load(), before);  // the CPU waits
+  CHECK(own.state->self_clock.on.load());
+  // … and a shot in time is a sample, whatever the thread did before.
+  own.state->self_clock.switches = 0;
+  own.state->self_clock.next_ns = capture::MonotonicNowNs() + kMillisecond;
+  CHECK(CaptureByTimer(own.state, Registers{}) == CaptureResult::kRecorded);
+}
+
+TEST(self_clock_handler_tells_the_sampler_that_its_thread_sleeps) {
+  Own own;
+  sigset_t told;
+  sigemptyset(&told);
+  sigaddset(&told, SIGURG);
+  pthread_sigmask(SIG_BLOCK, &told, nullptr);
+  capture::g_self_clock_rate.sampler_tid = static_cast<int32_t>(syscall(SYS_gettid));
+  Registers registers;
+  registers.asleep = true;
+  CHECK(CaptureByTimer(own.state, registers) == CaptureResult::kAsleep);
+  const timespec limit{5, 0};
+  siginfo_t info;
+  CHECK_EQ(sigtimedwait(&told, &info, &limit), SIGURG);
+  capture::g_self_clock_rate.sampler_tid = 0;
+  pthread_sigmask(SIG_UNBLOCK, &told, nullptr);
 }
 
 TEST(self_clock_busy_threads_leave_the_sampler_in_peace) {
@@ -200,8 +248,108 @@ TEST(self_clock_ends_when_its_thread_sleeps_and_loses_nothing) {
     CHECK(Eventually([&] { return worker.samples() > samples + 20; }));
     worker.DropRecords();
   }
-  const double share = static_cast<double>(worker.sampled_ns()) / static_cast<double>(worker.CpuNs());
-  CHECK(share > 0.9 && share < 1.01);
+  worker.Busy(false);
+  SleepMs(20);
+  // What was sampled is all up to the last sample, exactly.
+  CHECK_EQ(worker.sampled_ns(), worker.state()->last_cpu_ns.load() - worker.start_cpu_ns());
+  CHECK(static_cast<double>(worker.sampled_ns()) > 0.9 * static_cast<double>(worker.CpuNs()));
+  sampler.Stop();
+}
+
+// A signal that finds its thread in a system call that waits takes no sample and ends the clock, at once and not at the next check: by what
+// the kernel leaves in the registers, for calls that are made again and for those that fail with EINTR.
+TEST(self_clock_knows_a_thread_that_sleeps_by_its_registers) {
+  if (!Install()) return;
+  int pipes[2];
+  if (!CHECK_EQ(pipe(pipes), 0)) return;
+  const int poller = epoll_create1(0);
+  std::atomic<uint32_t> word{0};
+  const std::vector<std::pair<const char*, std::function<void()>>> waits = {{"poll", [] { poll(nullptr, 0, 60); }},
+                                                                            {"epoll_wait",
+                                                                             [&] {
+                                                                               epoll_event event;
+                                                                               epoll_wait(poller, &event, 1, 60);
+                                                                             }},
+                                                                            {"nanosleep", [] { SleepMs(60); }},
+                                                                            {"futex with a limit",
+                                                                             [&] {
+                                                                               const timespec limit{0, 60'000'000};
+                                                                               syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word),
+                                                                                       FUTEX_WAIT_PRIVATE, 0, &limit, nullptr, 0);
+                                                                             }},
+                                                                            {"read", [&] {
+                                                                               std::thread writer([&] {
+                                                                                 SleepMs(60);
+                                                                                 if (write(pipes[1], "x", 1) != 1) abort();
+                                                                               });
+                                                                               char byte;
+                                                                               if (read(pipes[0], &byte, 1) != 1) abort();
+                                                                               writer.join();
+                                                                             }}};
+  for (const auto& [name, wait] : waits) {
+    Sampler sampler;
+    sampler.Start(1000, {});
+    capture::ThreadState* state = Pool().Take();
+    int known = 0;
+    int rounds = 0;
+    std::thread thread([&] {
+      const auto tid = static_cast<int32_t>(syscall(SYS_gettid));
+      state->pending = 0;
+      state->wall_began_ns = 0;
+      state->last_cpu_ns = ThreadCpuNowNs();
+      state->tid.store(tid, std::memory_order_release);
+      state->armed.store(true, std::memory_order_release);
+      sampler.Add(state, tid);
+      // Checks of the sampler, four a second, end the clock, too, in some rounds.
+      for (rounds = 0; rounds < 20 && known < 3; rounds++) {
+        for (int i = 0; i < 2000 && !state->self_clock.on.load(); i++) Compute(kMillisecond);
+        if (!state->self_clock.on.load()) break;
+        uint32_t bytes = 0;
+        const uint64_t head = state->ring.Head();
+        while (state->ring.Next(head, &bytes) != nullptr) state->ring.Release(bytes);
+        const uint64_t fired = state->self_clock.fired.load();
+        const uint64_t samples = state->samples.load();
+        wait();
+        // The first signal in the wait ended it; one may have come right before.
+        const uint64_t more = state->samples.load() - samples;
+        if (!state->self_clock.on.load() && state->self_clock.fired.load() - fired == more + 1 && more <= 1) known++;
+      }
+      state->armed.store(false);
+      sampler.Remove(state);
+      state->tid.store(0);
+    });
+    thread.join();
+    if (!CHECK(known >= 3)) CHECK_EQ(name, "");
+    sampler.Stop();
+    Pool().Give(state);
+  }
+  close(poller);
+  close(pipes[0]);
+  close(pipes[1]);
+}
+
+// From 20 to 1000 Hz: the gap of the old rate is not waited for.
+TEST(self_clock_takes_a_new_rate_at_once) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(20, {});
+  Worker worker(&sampler, true);
+  int at_once = 0;
+  constexpr int kRounds = 8;
+  for (int round = 0; round < kRounds; round++) {
+    sampler.SetFrequency(20);
+    if (!CHECK(Eventually([&] { return ClocksItself(&worker); }))) break;
+    const uint64_t slow = worker.CpuNs();
+    while (worker.CpuNs() < slow + 30 * kMillisecond) SleepMs(5);
+    const uint64_t fired = worker.state()->self_clock.fired.load();
+    const uint64_t cpu = worker.CpuNs();
+    sampler.SetFrequency(1000);
+    while (worker.CpuNs() < cpu + 15 * kMillisecond) SleepMs(1);
+    // Some 15; of the old rate's gaps every fourth would have ended by now.
+    if (worker.state()->self_clock.fired.load() >= fired + 4) at_once++;
+    worker.DropRecords();
+  }
+  CHECK(at_once > kRounds / 2);
   sampler.Stop();
 }
 
@@ -305,8 +453,13 @@ TEST(self_clock_gives_up_where_signals_are_blocked) {
   const uint64_t before = state->samples.load();
   phase = 2;
   CHECK(Eventually([&] { return state->samples.load() > before + 20; }));
+  CHECK(Eventually([&] { return state->self_clock.timer.load() >= 0; }));
+  const int32_t timer = state->self_clock.timer.load();
+  itimerspec left;
+  CHECK_EQ(syscall(SYS_timer_gettime, timer, &left), 0);
   phase = 3;
   thread.join();
+  CHECK_EQ(syscall(SYS_timer_gettime, timer, &left), -1);
   CHECK_EQ(state->self_clock.timer.load(), -1);  // freed with its thread
   sampler.Stop();
   Pool().Give(state);
