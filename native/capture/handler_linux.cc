@@ -1,10 +1,10 @@
 // The Linux trigger's receiving end: siginfo and ucontext -> Registers -> Capture. Runs on the sampled thread.
 //
 // Contract: async-signal-safe only. Calls made: clock_gettime (in Capture), gettid, at most one futex wake; for a signal of the thread's
-// own timer also timer_settime, getrusage and tgkill (self_clock.h). errno is kept. A signal is ours when its si_code is SI_QUEUE and its sender this
-// process, or SI_TIMER; its token valid; and the token's thread the one it runs on; anything else is ignored. Why a real-time signal and
-// not SIGPROF: V8 installs its own SIGPROF handler over ours while an inspector profile runs, and leaves SIG_DFL behind, whose default
-// action ends the process.
+// own timer also timer_settime, getrusage and tgkill (self_clock.h). errno is kept. A signal is ours when its si_code is SI_QUEUE and its
+// sender this process, or SI_TIMER; its token valid; and the token's thread the one it runs on; anything else is ignored. Why a real-time
+// signal and not SIGPROF: V8 installs its own SIGPROF handler over ours while an inspector profile runs, and leaves SIG_DFL behind, whose
+// default action ends the process.
 #include <errno.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
