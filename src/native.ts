@@ -155,7 +155,7 @@ export interface NativeStats {
     refusedSamples: number;
   };
   /**
-   * Memory of the engine by part, bytes, roughly: code known by address; names of functions; source map URLs of scripts; code events on their way; label sets;
+   * Memory of the engine by part, bytes, roughly: code known by address, each piece with a function of its own; names of functions; source map URLs of scripts; code events on their way; label sets;
    * slices that wait for the encoder; rings (an upper bound: resident as far as they were used).
    */
   memory: {
