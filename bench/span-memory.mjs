@@ -10,7 +10,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { root } from './lib/child.mjs';
-import { competitorMissing } from './lib/exact-run.mjs';
+import { peerMissing } from './lib/peers.mjs';
 import { table } from './lib/table.mjs';
 
 const SEQUENCE = 1_000_000;
@@ -97,7 +97,7 @@ async function measure(way) {
 function main() {
   const { values } = parseArgs({ options: { node: { type: 'string', default: process.execPath } } });
   const node = values.node.includes('/') ? resolve(values.node) : values.node;
-  const missing = competitorMissing(node);
+  const missing = peerMissing('@datadog/pprof', node);
   const rows = [];
   for (const way of missing ? ['sdk', 'strobe'] : Object.keys(WAYS)) {
     const flags = ['--expose-gc', '--max-semi-space-size=16', '--min-semi-space-size=16'];

@@ -1,17 +1,14 @@
 // The profilers that are compared, and one run of a program under one of them.
 //
 // Contract: profilers() says who takes part and why somebody does not; runExact() starts a fresh process and returns { said (the program's own account),
-// stacks (see workloads/exact-host.cjs), stdout (V8's traces) }, or throws. The competitor is no dependency of strobe: its exact version stands in
-// bench/package.json, and it is installed into bench/node_modules when it is missing; what can't be installed or loaded is left out, never an error.
+// stacks (see workloads/exact-host.cjs), stdout (V8's traces) }, or throws. What can't be installed or loaded is left out (peers.mjs).
 
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { environment, launch, root, scratch, workload } from './child.mjs';
+import { environment, launch, scratch, workload } from './child.mjs';
+import { peerMissing, peerVersion } from './peers.mjs';
 
 const COMPETITOR = '@datadog/pprof';
-const INSTALL_LIMIT_MS = 180_000;
-const bench = join(root, 'bench');
 
 const OURS = [
   { label: 'strobe, 100 Hz', way: 'strobe', hz: 100 },
@@ -19,47 +16,12 @@ const OURS = [
   { label: 'inspector, 1 ms', way: 'inspector' },
 ];
 
-const readJson = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'));
-
-function installed(version) {
-  try {
-    return readJson(bench, 'node_modules', COMPETITOR, 'package.json').version === version;
-  } catch {
-    return false;
-  }
-}
-
-/** undefined, or why it could not be. */
-function install(version) {
-  if (installed(version)) return undefined;
-  console.error(`bench: installing ${COMPETITOR} ${version} into bench/node_modules`);
-  const args = ['install', '--prefix', bench, '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error'];
-  const done = spawnSync('npm', args, { cwd: bench, encoding: 'utf8', timeout: INSTALL_LIMIT_MS });
-  if (done.status === 0 && installed(version)) return undefined;
-  const said = done.error?.message ?? ((done.stderr ?? '').trim().split('\n')[0] || `exit code ${done.status}`);
-  return `could not be installed (npm install in bench/: ${said})`;
-}
-
-function loads(node) {
-  const done = spawnSync(node, ['-e', `require('${COMPETITOR}')`], { cwd: bench, env: environment(), encoding: 'utf8', timeout: 30_000 });
-  if (done.status === 0) return undefined;
-  const said = (done.stderr ?? '').split('\n').find((line) => /^\w*Error\b/.test(line)) ?? `ended with ${done.signal ?? done.status}`;
-  return `does not load in this Node (${said})`;
-}
-
-const competitorVersion = () => readJson(bench, 'package.json').devDependencies[COMPETITOR];
-
-/** '' when it takes part, else a sentence. */
-export function competitorMissing(node) {
-  const version = competitorVersion();
-  const problem = install(version) ?? loads(node);
-  return problem ? `${COMPETITOR} ${version} ${problem}: its rows are left out` : '';
-}
+const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
 /** { taking: [{ label, way, hz }], left: string[] } */
 export function profilers(node) {
-  const version = competitorVersion();
-  const problem = competitorMissing(node);
+  const version = peerVersion(COMPETITOR);
+  const problem = peerMissing(COMPETITOR, node);
   if (problem) return { taking: OURS, left: [problem] };
   return { taking: [...OURS, { label: `${COMPETITOR} ${version}, 1 ms`, way: 'datadog' }], left: [] };
 }

@@ -5,7 +5,7 @@
 // no more than sampling costs (3 %) before the first label. @datadog/pprof is left out when it can't be had.
 
 import { environment, runJson, workload } from './child.mjs';
-import { competitorMissing } from './exact-run.mjs';
+import { peerMissing } from './peers.mjs';
 import { estimate, median, shuffled } from './stats.mjs';
 import { interval, ms, number, table } from './table.mjs';
 import { noDifference, under } from './verdict.mjs';
@@ -21,7 +21,7 @@ const FRAME_MAJOR = 24;
 export async function partLabels({ node, version, pairs = ROUNDS, progress }) {
   const frame = Number(version.match(/^v(\d+)/)?.[1]) >= FRAME_MAJOR;
   const hops = frame ? FRAME_HOPS : HOPS;
-  const missing = competitorMissing(node);
+  const missing = peerMissing('@datadog/pprof', node);
   const ways = [...OURS, ...(missing ? [] : ['datadog'])];
   const rounds = [];
   progress.part('labels', pairs * ways.length);

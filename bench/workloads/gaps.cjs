@@ -5,57 +5,17 @@
 // that the thread waited for a core (`heldMs`: the kernel's run delay subtracted: nothing but this thread, or a lock it waits for, can lengthen it); and
 // what the profiler's counters say about the same time.
 
-const { closeSync, openSync, readSync } = require('node:fs');
-const { join } = require('node:path');
-const { runInThisContext } = require('node:vm');
+const { runDelayMs, work } = require('./lib/chains.cjs');
 
-const FUNCTIONS = 3000;
-const DEPTH = 25;
-const CHAINS_A_TURN = 90;
 const WARM_UP_MS = 1200;
 const hz = Number(process.env.BENCH_HZ);
 const seconds = Number(process.env.BENCH_SECONDS ?? 4);
-
-/** Each function does a little arithmetic of its own and calls another one, whichever the seed says. */
-function source() {
-  const one = (i) => `function g${i}(depth, seed) {
-  let x = seed;
-  for (let i = 0; i < 12; i++) x = (Math.imul(x, 48271) + ${i}) | 0;
-  return depth === 0 ? x : table[(x >>> 8) % ${FUNCTIONS}](depth - 1, x) + ${i % 7};
-}`;
-  const all = Array.from({ length: FUNCTIONS }, (_, i) => one(i)).join('\n');
-  return `(function (table) {\n${all}\n${Array.from({ length: FUNCTIONS }, (_, i) => `table.push(g${i});`).join('\n')}\n})`;
-}
-
-const functions = [];
-runInThisContext(source(), { filename: join(__dirname, 'generated.js') })(functions);
 
 function startProfiler() {
   if (hz === 0) return undefined;
   const { startProfiler: start, fileExporter } = require('../../dist/index.js');
   const exporters = process.env.BENCH_WINDOWS === '1' ? [fileExporter({ dir: process.env.BENCH_DIR })] : [];
   return start({ frequencyHz: hz, windowSeconds: 1, exporters });
-}
-
-const scheduler = openSync(`/proc/self/task/${process.pid}/schedstat`, 'r');
-const bytes = Buffer.alloc(96);
-
-/** Time that this thread stood ready and had no core, ms since its start: the second field of schedstat. */
-function runDelayMs() {
-  const length = readSync(scheduler, bytes, 0, bytes.length, 0);
-  let at = 0;
-  while (bytes[at] !== 32) at++;
-  let ns = 0;
-  for (at++; at < length && bytes[at] !== 32; at++) ns = ns * 10 + bytes[at] - 48;
-  return ns / 1e6;
-}
-
-let seed = 12345;
-function work() {
-  for (let chain = 0; chain < CHAINS_A_TURN; chain++) {
-    seed = (Math.imul(seed, 1103515245) + 12345) | 0;
-    seed ^= functions[(seed >>> 9) % FUNCTIONS](DEPTH - 1, seed);
-  }
 }
 
 function read(profiler) {
@@ -108,7 +68,6 @@ async function finish(profiler, before, perSecond, turns) {
   const after = read(profiler);
   const counters = after && Object.fromEntries(Object.keys(after).map((name) => [name, after[name] - before[name]]));
   await profiler?.stop();
-  closeSync(scheduler);
   console.log(JSON.stringify({ perSecond: perSecond.filter(Boolean), turns, counters }));
 }
 

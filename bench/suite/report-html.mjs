@@ -1,0 +1,1 @@
+export const htmlReport = (record) => JSON.stringify(record);

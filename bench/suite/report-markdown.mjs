@@ -1,0 +1,1 @@
+export const markdownReport = (record) => JSON.stringify(record);
