@@ -20,7 +20,7 @@ import { htmlReport } from './suite/report-html.mjs';
 import { markdownReport } from './suite/report-markdown.mjs';
 import { verdictsText, workloadText } from './suite/report-text.mjs';
 import { Sink } from './suite/run.mjs';
-import { OFF, SETS, VARIANTS } from './suite/variants.mjs';
+import { OFF, QUICK_ONLY, SETS, VARIANTS } from './suite/variants.mjs';
 import { exitCode, verdictsOf } from './suite/verdicts.mjs';
 import { SIZES, WORKLOADS } from './suite/workloads.mjs';
 
@@ -74,8 +74,9 @@ function options() {
   return {
     size,
     workloads: chosen('workload', values.workload, WORKLOADS, SIZES[size].workloads),
-    // Nothing is compared without the two offs.
+    // Nothing is compared without the two offs; --quick has its own choice for some workloads.
     variants: Object.keys(VARIANTS).filter((name) => OFF.includes(name) || variants.includes(name)),
+    only: values.quick && values.variant === undefined ? QUICK_ONLY : {},
     pairs: numeric('pairs', values.pairs, 1, 1000, true, SIZES[size].pairs),
     scale: numeric('scale', values.scale, 0.01, 100, false, SIZES[size].scale),
     windowSeconds: numeric('window', values.window, 1, 60, false, WINDOW_SECONDS),
@@ -91,21 +92,24 @@ function checkMachine() {
   if (!existsSync(REGISTER)) throw new Error(`${REGISTER} is missing: run npm run build first (npm run bench does)`);
 }
 
-/** The variants without the peers that can't be had, and a sentence for each of these. */
-function having({ variants, node }) {
-  const packages = [...new Set(variants.map((name) => VARIANTS[name].package).filter(Boolean))];
+/** The variants of each workload without the peers that can't be had, and a sentence for each of these. */
+function having({ variants, only, workloads, node }) {
+  const names = new Set([...variants, ...workloads.flatMap((workload) => only[workload] ?? [])]);
+  const packages = [...new Set([...names].map((name) => VARIANTS[name].package).filter(Boolean))];
   const missing = new Map(packages.map((name) => [name, peerMissing(name, node)]).filter(([, why]) => why !== ''));
-  return { variants: variants.filter((name) => !missing.has(VARIANTS[name].package)), leftOut: [...missing.values()] };
+  const there = (name) => !missing.has(VARIANTS[name].package);
+  const variantsOf = (workload) => (only[workload] ?? variants).filter(there);
+  return { variantsOf, leftOut: [...missing.values()] };
 }
 
-async function measureAll(asked, variants, progress) {
+async function measureAll(asked, variantsOf, progress) {
   const sink = new Sink();
   await sink.start(process.execPath);
   const measured = {};
   try {
     for (const name of asked.workloads) {
       const { pairs, scale, windowSeconds, node } = asked;
-      const one = await measureWorkload(name, { node, sink, variants, pairs, scale, windowSeconds, progress });
+      const one = await measureWorkload(name, { node, sink, variants: variantsOf(name), pairs, scale, windowSeconds, progress });
       measured[name] = { ...one, figures: figuresOf(one.rounds) };
       progress.clear();
       console.log(`\n${workloadText(name, measured[name])}`);
@@ -129,9 +133,9 @@ async function main() {
   const begin = Date.now();
   const here = machine(asked.version);
   console.log(`strobe bench, ${asked.size}: ${describe(here)}`);
-  const { variants, leftOut } = having(asked);
+  const { variantsOf, leftOut } = having(asked);
   for (const why of leftOut) console.log(why);
-  const measured = await measureAll(asked, variants, new Progress());
+  const measured = await measureAll(asked, variantsOf, new Progress());
   const verdicts = verdictsOf(measured);
   console.log(`\n${verdictsText(verdicts)}`);
   const { size, pairs, scale, windowSeconds } = asked;

@@ -180,7 +180,13 @@ async function runSession(id, tools, label) {
 }
 
 /** Serves `atOnce` sessions at a time, for `seconds` or until `sessions` are served; returns the answers. */
-export async function serve({ ranker, atOnce, seconds = Number.POSITIVE_INFINITY, sessions = Number.POSITIVE_INFINITY, label = withLabels }) {
+export async function serve({
+  ranker,
+  atOnce,
+  seconds = Number.POSITIVE_INFINITY,
+  sessions = Number.POSITIVE_INFINITY,
+  label = withLabels,
+}) {
   const tools = { fetchPage, queryRecords, archiveNotes, rankDocuments: (session) => ranker.ask(session.question, session.notes) };
   const started = performance.now();
   const answers = [];

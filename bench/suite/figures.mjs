@@ -5,12 +5,15 @@
 // two offs. A figure that a variant does not have is an estimate with n = 0.
 
 import { estimate, median, quantile } from '../lib/stats.mjs';
+import { OFF } from './variants.mjs';
 
 /** How long the peers' own windows are, seconds (Datadog's tracer 65, Pyroscope's package 60): what a shorter window of the bench adds is not held against them. */
 const PEERS_WINDOW_SECONDS = 60;
 
 const present = (values) => values.filter((value) => value !== undefined && Number.isFinite(value));
-const offOf = (round, read) => (read(round['off-a']) + read(round['off-b'])) / 2;
+const offsIn = (round) => OFF.filter((name) => round[name]);
+/** The mean of the round's offs. */
+const offOf = (round, read) => offsIn(round).reduce((sum, name) => sum + read(round[name]), 0) / offsIn(round).length;
 const seconds = ({ wallMs }) => wallMs / 1000;
 
 const READ = {
@@ -27,6 +30,12 @@ const READ = {
   gapMs: (run) => (run.said?.gaps?.length > 0 ? quantile(run.said.gaps, 0.25) : undefined),
   samplesPerCpuSecond: (run) => (run.found && run.programMs > 0 ? run.found.samples / (run.programMs / 1000) : undefined),
   cpuFound: (run) => (run.found?.cpuNs > 0 ? run.found.cpuNs / 1e6 / run.programMs : undefined),
+  /** With busy Workers: of the samples that the rate asks for, by the clock it counts in, the share that was delivered. */
+  ticks: (run) => {
+    const { workersCpuMs, workersWallMs } = run.said ?? {};
+    if (!run.found || !run.hz || !workersCpuMs) return undefined;
+    return run.found.samples / ((run.hz * (run.clock === 'cpu' ? workersCpuMs : workersWallMs)) / 1000);
+  },
   bytes: (run) => run.sent?.bytes ?? run.found?.bytes,
   bodies: (run) => run.sent?.bodies ?? run.found?.files,
   startMs: (run) => run.startMs,
@@ -57,14 +66,14 @@ export const readers = READ;
 
 /** A figure's difference to the mean of the offs, within a round. */
 export function overOff(rounds, variant, read) {
-  const having = rounds.filter((round) => round[variant] && round['off-a'] && round['off-b']);
+  const having = rounds.filter((round) => round[variant] && offsIn(round).length > 0);
   return estimate(present(having.map((round) => read(round[variant]) - offOf(round, read))));
 }
 
 function figuresOfVariant(rounds, variant) {
   const having = rounds.filter((round) => round[variant]);
   const runs = having.map((round) => round[variant]);
-  const compared = having.filter((round) => round['off-a'] && round['off-b']);
+  const compared = having.filter((round) => offsIn(round).length > 0);
   const ratio = (read) => estimate(present(compared.map((round) => read(round[variant]) / offOf(round, read))));
   const middles = Object.fromEntries(Object.entries(READ).map(([name, read]) => [name, median(present(runs.map(read)))]));
   return { n: runs.length, cost: ratio(READ.cpuMs), wall: ratio(READ.wallMs), ...middles };

@@ -5,31 +5,34 @@
 
 import { shuffled } from '../lib/stats.mjs';
 import { runOnce } from './run.mjs';
-import { VARIANTS } from './variants.mjs';
+import { DEFAULTS, VARIANTS } from './variants.mjs';
 import { WORKLOADS } from './workloads.mjs';
 
 /** Servers that idle side by side, of each variant: more of them would have to share memory. */
 const IDLE_MOST = 5;
 const LOOP_WINDOW_SECONDS = 1;
 
-export const takingPart = (workload, variants) => variants.filter((name) => (VARIANTS[name].only ?? [workload]).includes(workload));
+const takingPart = (workload, variants) => variants.filter((name) => (VARIANTS[name].only ?? [workload]).includes(workload));
 
 async function sideBySide(names, pairs, run) {
   const rounds = Array.from({ length: Math.min(pairs, IDLE_MOST) }, () => ({}));
   const all = shuffled(rounds.flatMap((round) => names.map((name) => ({ round, name }))));
-  const done = await Promise.all(
+  await Promise.all(
     all.map(async ({ round, name }) => {
       round[name] = await run(name);
     }),
   );
-  return done && rounds;
+  return rounds;
 }
+
+/** The dropped round: it warms the files' cache and the machine, for which one run of each side is enough. */
+const warmers = (names) => [...new Set([names[0], names.includes(DEFAULTS) ? DEFAULTS : names.at(-1)])];
 
 async function inTurns(names, pairs, run) {
   const rounds = [];
   for (let at = 0; at <= pairs; at++) {
     const round = {};
-    for (const name of shuffled(names)) {
+    for (const name of at === 0 ? warmers(names) : shuffled(names)) {
       const measurement = await run(name);
       if (measurement) round[name] = measurement;
     }
@@ -45,7 +48,7 @@ export async function measureWorkload(name, { node, sink, variants, pairs, scale
   const names = takingPart(name, variants);
   const failed = new Map();
   const given = { node, sink, workload, name, scale, windowSeconds, shared: idle };
-  progress.part(name, idle ? 1 : names.length * (pairs + 1));
+  progress.part(name, idle ? 1 : warmers(names).length + names.length * pairs);
   const run = async (variant) => {
     if (failed.has(variant)) return undefined;
     if (!idle) progress.step(VARIANTS[variant].label);

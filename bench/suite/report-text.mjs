@@ -37,8 +37,11 @@ const LOOP_COLUMNS = [
   ['gap ms', ({ gapMs }) => fixed(2)(gapMs)],
 ];
 
+const THREADS_COLUMNS = [['ticks delivered', ({ ticks }) => share(ticks)]];
+
 export function columnsOf(workload) {
   if (workload === 'idle') return IDLE_COLUMNS;
+  if (workload === 'threads') return [...THREADS_COLUMNS, ...COLUMNS];
   return workload === 'loop' ? [...LOOP_COLUMNS, ...COLUMNS] : COLUMNS;
 }
 

@@ -2,8 +2,8 @@
 //
 // Contract: runOnce() returns one measurement (see figures.mjs) or throws: a run that broke is never a measurement. The sink is one process for all runs.
 
-import { rmSync } from 'node:fs';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { environment, launch, runTimed, scratch } from '../lib/child.mjs';
 import { delivered } from './delivered.mjs';
@@ -86,5 +86,6 @@ export async function runOnce({ node, sink, workload, name, variant, scale, wind
   const sent = shared || !variant.export ? undefined : await sink.take(undefined);
   const found = shared || variant.kind === 'off' ? undefined : delivered(folder);
   rmSync(folder, { recursive: true, force: true });
-  return { ...result, ...outer, sent, found };
+  // What the profiler's rate counts in: strobe's in CPU time, the others' in wall time of each thread.
+  return { ...result, ...outer, sent, found, hz: variant.hz, clock: variant.kind === 'strobe' ? 'cpu' : 'wall' };
 }

@@ -10,17 +10,17 @@ export const WORKLOADS = {
   promises: { text: 'chains of async functions', way: 'part', units: 600, warm: 150 },
   http: { text: 'JSON server under load, spans', way: 'part', units: 60, warm: 20 },
   streams: { text: 'streams, zlib, crypto', way: 'part', units: 40, warm: 10 },
-  heap: { text: 'allocation beside 300 MB alive', way: 'part', units: 100, warm: 20 },
-  threads: { text: 'four busy Workers', way: 'part', units: 20, warm: 5 },
+  heap: { text: 'allocation beside 300 MB alive', way: 'part', units: 60, warm: 20 },
+  threads: { text: 'four busy Workers', way: 'part', units: 10, warm: 4 },
   agent: { text: 'the demo agent service, labels and spans', way: 'part', units: 2, warm: 1 },
-  loop: { text: 'short turns, 3,000 functions, a window each second: the pause', way: 'part', units: 1200, warm: 300 },
+  loop: { text: 'short turns, 3,000 functions, a window each second: the pause', way: 'part', units: 600, warm: 150 },
   startup: { text: 'start-up of a large application, its end included', way: 'whole', units: 1, warm: 0 },
   idle: { text: 'a server without requests', way: 'idle', units: 10, warm: 0 },
 };
 
 /** A size: rounds beside the dropped one, how much of the units, of which workloads. */
 export const SIZES = {
-  quick: { pairs: 5, scale: 0.8, workloads: ['cpu', 'promises', 'http', 'threads', 'loop', 'idle'] },
+  quick: { pairs: 5, scale: 0.6, workloads: ['cpu', 'promises', 'http', 'threads', 'loop', 'idle'] },
   normal: { pairs: 9, scale: 1.6, workloads: Object.keys(WORKLOADS) },
   full: { pairs: 15, scale: 2.5, workloads: Object.keys(WORKLOADS) },
 };

@@ -42,5 +42,4 @@ exports.work = function work() {
     seed = (Math.imul(seed, 1103515245) + 12345) | 0;
     seed ^= functions[(seed >>> 9) % FUNCTIONS](DEPTH - 1, seed);
   }
-}
-
+};

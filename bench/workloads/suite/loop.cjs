@@ -22,7 +22,8 @@ exports.prepare = async () => ({
         lastMs = nowMs;
         lastDelayMs = delayMs;
         // The last second is not whole.
-        if (left-- === 0) return resolve({ gaps: gaps.filter(Number.isFinite).slice(0, -1), held: held.filter(Number.isFinite).slice(0, -1) });
+        if (left-- === 0)
+          return resolve({ gaps: gaps.filter(Number.isFinite).slice(0, -1), held: held.filter(Number.isFinite).slice(0, -1) });
         work();
         setImmediate(turn);
       };

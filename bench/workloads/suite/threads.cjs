@@ -1,5 +1,5 @@
 // Four busy Workers: a unit is one round of lib/computing.cjs in each. In a Worker the profiler joins as a preload would do. Says what CPU the Workers have
-// used since they started (`workersCpuMs`), by the kernel's account of each thread.
+// used since they started (`workersCpuMs`), by the kernel's account of each thread, and how long they had work to do (`workersWallMs`).
 
 const { readFileSync } = require('node:fs');
 const { isMainThread, parentPort, Worker, workerData } = require('node:worker_threads');
@@ -23,8 +23,9 @@ exports.prepare = async ({ run }) => {
   const workers = Array.from({ length: WORKERS }, (_, i) => new Worker(__filename, { workerData: run, name: `busy-${i}` }));
   return {
     run: async (units) => {
-      const cpuMs = await Promise.all(workers.map((worker) => ask(worker, { units })));
-      return { workersCpuMs: cpuMs.reduce((sum, one) => sum + one, 0) };
+      const said = await Promise.all(workers.map((worker) => ask(worker, { units })));
+      const sum = (name) => said.reduce((total, one) => total + one[name], 0);
+      return { workersCpuMs: sum('cpuMs'), workersWallMs: sum('wallMs') };
     },
     end: async () => {
       const ended = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
@@ -43,14 +44,21 @@ function serve() {
     Atomics.wait(cell, 0, 0, 0.05);
     return Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[0]) / 1e6;
   };
-  const begin = cpuMs();
+  let begin;
+  let wallMs = 0;
   const work = (left) => {
-    if (left === 0) return parentPort.postMessage(cpuMs() - begin);
+    if (left === 0) {
+      wallMs += performance.now() - begin;
+      return parentPort.postMessage({ cpuMs: cpuMs(), wallMs });
+    }
     round();
     setImmediate(work, left - 1);
   };
   parentPort.on('message', async ({ units, end }) => {
-    if (!end) return work(units);
+    if (!end) {
+      begin = performance.now();
+      return work(units);
+    }
     await profiler.end();
     parentPort.close();
   });
