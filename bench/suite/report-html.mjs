@@ -73,9 +73,9 @@ function plotOf(workload, one) {
   if (workload === 'idle') {
     const show = (value) => value.toFixed(0);
     const rows = valueRows(one, (run) => run.switches / (run.wallMs / 1000));
-    return `<h3>Context switches a second</h3>${intervalPlot(rows, { show, from: 0, to: 100, title: 'context switches a second' })}`;
+    return `<h3>Context switches a second</h3><div class="wide">${intervalPlot(rows, { show, from: 0, to: 100, title: 'context switches a second' })}</div>`;
   }
-  return `<h3>CPU of the process over off: median, 95 % interval, every round</h3>${intervalPlot(costRows(one), { ...COST_AXIS, title: `CPU over off, ${workload}` })}`;
+  return `<h3>CPU of the process over off: median, 95 % interval, every round</h3><div class="wide">${intervalPlot(costRows(one), { ...COST_AXIS, title: `CPU over off, ${workload}` })}</div>`;
 }
 
 function tableOf(workload, { figures }) {

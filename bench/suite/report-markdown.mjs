@@ -30,7 +30,7 @@ export function markdownReport(record) {
     '',
     'Written by `npm run bench -- --full`; how each figure is measured, and what it can not see: [the bench](bench.md).',
     '',
-    `Machine: ${plain(describe(machine))}. Load average ${load}. ${machine.date.slice(0, 10)}, ${pairs} rounds, ${(seconds / 3600).toFixed(1)} h.`,
+    `Machine: ${plain(describe(machine))}. Load average ${load}. ${plain(machine.date.slice(0, 10))}, ${pairs} rounds, ${(seconds / 3600).toFixed(1)} h.`,
     ...leftOut.map((why) => `\n${plain(why)}`),
     '',
     '## Verdicts',

@@ -6,15 +6,15 @@
 const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 export const escapeText = (text) => String(text).replace(/[&<>"']/g, (character) => ENTITIES[character]);
 
-const WIDTH = 640;
-const LABEL = 220;
+const WIDTH = 680;
+const LABEL = 250;
 const ROW = 24;
 const TOP = 8;
 const AXIS = 34;
 const RIGHT = 16;
-const TICKS = 6;
+const TICKS = 9;
 
-/** A step of 1, 2 or 5 times a power of ten that gives some TICKS ticks. */
+/** A step of 1, 2 or 5 times a power of ten that gives at most TICKS ticks. */
 function stepOf(range) {
   const raw = range / TICKS;
   const power = 10 ** Math.floor(Math.log10(raw));
