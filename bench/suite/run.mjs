@@ -61,7 +61,8 @@ export async function runOnce({ node, sink, workload, name, variant, scale, wind
     variant: { kind: variant.kind, hz: variant.hz, modes: variant.modes, labels: variant.labels, export: variant.export },
     workload: name,
     units: idle || whole ? workload.units : Math.max(1, Math.round(workload.units * scale)),
-    warmUnits: workload.warm,
+    // A fraction of the work needs no more than a fraction of the warm-up.
+    warmUnits: Math.ceil(workload.warm * Math.min(1, 2 * scale)),
     settleMs: idle ? IDLE_SETTLE_MS : SETTLE_MS,
     windowSeconds: idle ? 30 : windowSeconds,
     folder,
