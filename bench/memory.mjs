@@ -10,16 +10,17 @@
 // labels there. Fails (exit code 1) when strobe adds 35 MB or more. Peers that can't be had are left out; they sample the main
 // thread only, strobe the Worker, too; @pyroscope/nodejs samples the heap, too, as its start() does.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { environment, root, scratch, workload } from './lib/child.mjs';
-import { competitorMissing } from './lib/exact-run.mjs';
+import { competitorMissing } from './lib/competitors.mjs';
 import { estimate, median, shuffled } from './lib/stats.mjs';
 import { interval, number, table } from './lib/table.mjs';
+import { FAIL, under } from './lib/verdict.mjs';
 
 const LIMIT_MB = 35;
 const MB = 1e6;
@@ -91,17 +92,11 @@ async function run(way, server) {
   return { rss: median(readings.map(({ rss }) => rss)), addon: median(readings.map(({ addon }) => addon)), parts };
 }
 
-function pyroscopeMissing() {
-  const done = spawnSync(node, ['-e', "require('@pyroscope/nodejs')"], { cwd: join(root, 'bench'), encoding: 'utf8' });
-  return done.status === 0 ? '' : '@pyroscope/nodejs does not load in this Node: its row is left out';
-}
-
 const NAMES = { strobe: 'strobe', datadog: '@datadog/pprof', pyroscope: '@pyroscope/nodejs' };
 const asked = values.way.split(',');
-const missing = {
-  datadog: asked.includes('datadog') ? competitorMissing(node) : '',
-  pyroscope: asked.includes('pyroscope') ? competitorMissing(node) || pyroscopeMissing() : '',
-};
+const missing = Object.fromEntries(
+  asked.filter((way) => way !== 'strobe' && way in NAMES).map((way) => [way, competitorMissing(NAMES[way], node)]),
+);
 const ways = asked.filter((way) => !missing[way]);
 
 const sink = createServer((request, response) => request.resume().on('end', () => response.end('{}'))).listen(0, '127.0.0.1');
@@ -149,8 +144,7 @@ if (ways.includes('strobe')) {
       rows.map(([name, bytes]) => [name, mb(bytes)]),
     ),
   );
-  const { median: middle, high } = added('strobe');
-  const verdict = middle >= LIMIT_MB * MB ? 'FAIL' : high < LIMIT_MB * MB || rounds.length < 5 ? 'pass' : 'not enough data';
-  console.log(`${verdict}  strobe adds less than ${LIMIT_MB} MB`);
-  if (verdict === 'FAIL') process.exitCode = 1;
+  const { verdict, why } = under(added('strobe'), LIMIT_MB * MB, (bytes) => `${mb(bytes)} MB`);
+  console.log(`${verdict}  what strobe adds: ${why}`);
+  if (verdict === FAIL) process.exitCode = 1;
 }

@@ -11,7 +11,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { environment, launch, scratch, workload } from './lib/child.mjs';
-import { competitorMissing } from './lib/exact-run.mjs';
+import { competitorMissing } from './lib/competitors.mjs';
 import { median } from './lib/stats.mjs';
 import { ms, number, table } from './lib/table.mjs';
 
@@ -53,7 +53,7 @@ async function run(way) {
 }
 
 const NAMES = { strobe: 'strobe', datadog: '@datadog/pprof', 'datadog-lines': '@datadog/pprof, lines' };
-const missing = values.way.includes('datadog') ? competitorMissing(node) : '';
+const missing = values.way.includes('datadog') ? competitorMissing('@datadog/pprof', node) : '';
 const ways = values.way.split(',').filter((way) => way === 'strobe' || !missing);
 const found = {};
 for (const way of ways) found[way] = await run(way);

@@ -5,7 +5,9 @@
 // Between the steps it waits, as for a model. Labels say whose CPU it is. AGENT_SECONDS sets the time (default 10), AGENT_SESSIONS the sessions at once (default 6).
 
 import { createHash, pbkdf2Sync } from 'node:crypto';
+import { realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { gunzipSync, gzipSync } from 'node:zlib';
 
@@ -65,8 +67,8 @@ function rankDocuments({ question, documents }) {
 }
 
 /** Starts the ranking Worker; returns a function that asks it, and one that ends it. */
-function startRanker() {
-  const worker = new Worker(new URL(import.meta.url), { name: 'ranker' });
+export function startRanker(options = {}) {
+  const worker = new Worker(new URL(import.meta.url), { name: 'ranker', ...options });
   const waiting = new Map();
   let last = 0;
   worker.on('message', ({ id, ranking }) => {
@@ -142,13 +144,15 @@ async function archiveNotes(session) {
 
 // --- the agents: who works, for which session, with which tool is set as labels, and stays so through every await ---------------------------
 
-/** Without strobe beside it the service is the same, and has no labels. */
+const plain = { withLabels: (_labels, fn) => fn(), currentLabels: () => ({}) };
+
+/** Without strobe beside it, or with AGENT_LABELS=0, the service is the same, and has no labels. */
 function withoutStrobe(error) {
   if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-  return { withLabels: (_labels, fn) => fn(), currentLabels: () => ({}) };
+  return plain;
 }
 
-const { withLabels, currentLabels } = await import('strobe').catch(withoutStrobe);
+const { withLabels, currentLabels } = process.env.AGENT_LABELS === '0' ? plain : await import('strobe').catch(withoutStrobe);
 
 const AGENT_OF = { fetchPage: 'researcher', rankDocuments: 'researcher', queryRecords: 'analyst', archiveNotes: 'archivist' };
 
@@ -163,41 +167,55 @@ function summarise(notes, ranking) {
   return [...counts].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0])).slice(0, 3);
 }
 
-async function runSession(id, tools) {
+async function runSession(id, tools, label) {
   const random = randomFrom(id);
   const session = { id, random, question: sentence(random, 6), notes: [], steps: 0 };
   let answer = [];
   for (let step = planNextStep(session); step; step = planNextStep(session)) {
     await sleep(10 + random() * 20); // the model thinks
-    const result = await withLabels({ agent: AGENT_OF[step], tool: step }, () => tools[step](session));
+    const result = await label({ agent: AGENT_OF[step], tool: step }, () => tools[step](session));
     if (step === 'rankDocuments') answer = summarise(session.notes, result);
   }
   return answer;
+}
+
+/** Serves `atOnce` sessions at a time, for `seconds` or until `sessions` are served; returns the answers. */
+export async function serve({
+  ranker,
+  atOnce,
+  seconds = Number.POSITIVE_INFINITY,
+  sessions = Number.POSITIVE_INFINITY,
+  label = withLabels,
+}) {
+  const tools = { fetchPage, queryRecords, archiveNotes, rankDocuments: (session) => ranker.ask(session.question, session.notes) };
+  const started = performance.now();
+  const answers = [];
+  const serveLane = async (lane) => {
+    for (let id = lane; id <= sessions && performance.now() - started < seconds * 1000; id += atOnce) {
+      answers.push(await label({ agent: 'planner', session: id }, () => runSession(id, tools, label)));
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, (_, lane) => serveLane(lane + 1)));
+  return answers;
 }
 
 async function main() {
   const seconds = Number(process.env.AGENT_SECONDS ?? 10);
   const atOnce = Number(process.env.AGENT_SESSIONS ?? 6);
   const ranker = startRanker();
-  const tools = { fetchPage, queryRecords, archiveNotes, rankDocuments: (session) => ranker.ask(session.question, session.notes) };
   const started = performance.now();
-  const answers = [];
-  const serveSessions = async (lane) => {
-    for (let id = lane; performance.now() - started < seconds * 1000; id += atOnce) {
-      answers.push(await withLabels({ agent: 'planner', session: id }, () => runSession(id, tools)));
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, (_, lane) => serveSessions(lane + 1)));
+  const answers = await serve({ ranker, atOnce, seconds });
   await ranker.end();
   const topics = answers.slice(0, 3).map((answer) => answer.map(([word]) => word).join(', '));
   console.log(`agent: ${answers.length} sessions in ${((performance.now() - started) / 1000).toFixed(1)} s, ${atOnce} at once`);
   console.log(`agent: first answers: ${topics.join(' | ')}`);
 }
 
-if (isMainThread) await main();
-else {
+/** Loaded by another program (the bench), it serves when it is asked. */
+const started = process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);
+if (!isMainThread) {
   // A message carries no labels by itself: the question brings them.
   parentPort.on('message', ({ id, labels, ...task }) =>
     withLabels(labels, () => parentPort.postMessage({ id, ranking: rankDocuments(task) })),
   );
-}
+} else if (started) await main();

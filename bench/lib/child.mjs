@@ -78,14 +78,14 @@ export function launch(command, args, { env, stdio = ['ignore', 'pipe', 'pipe', 
 // can read at its exit misses the end of the profile.
 const TIMED = 'TIMEFORMAT="%3U %3S %3R"; { time "$@" 2>&4; } 2>&3';
 
-/** Runs node to its end: { cpuMs (user + system), wallMs }. */
+/** Runs node to its end: { cpuMs (user + system), wallMs, stdout }. */
 export async function runTimed(node, args, env) {
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 2];
-  const { times } = await launch('bash', ['-c', TIMED, 'bash', node, ...args], { env, stdio }).ended;
+  const { times, stdout } = await launch('bash', ['-c', TIMED, 'bash', node, ...args], { env, stdio }).ended;
   const found = times.trim().replaceAll(',', '.').split(' ').map(Number);
   if (found.length !== 3 || found.some(Number.isNaN)) throw new Error(`bash's time printed ${JSON.stringify(times)}`);
   const [user, system, wall] = found;
-  return { cpuMs: (user + system) * 1000, wallMs: wall * 1000 };
+  return { cpuMs: (user + system) * 1000, wallMs: wall * 1000, stdout };
 }
 
 /** Runs node to its end; the last line of its stdout is the result, JSON. */

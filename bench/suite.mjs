@@ -1,0 +1,154 @@
+// `npm run bench [-- --quick | --full] [--workload a,b] [--variant a,b] [--pairs N] [--scale X] [--window S] [--node PATH] [--json FILE] [--html FILE]`: what strobe
+// costs on this machine, what the others cost on the same work, and a verdict for each claim (docs/bench.md).
+//
+// Contract: one table a workload on stdout as it is done, a progress line on a terminal's stderr, then the verdicts. Exit code 1 when a verdict that gates is fail
+// (with --full also when one stays open on the bad side of its limit) or a run broke, 2 on a usage error. --quick takes under 3 minutes on two
+// cores; the default some 40 minutes; --full some hours, and writes docs/benchmarks.md.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { REGISTER, root } from './lib/child.mjs';
+import { competitorMissing } from './lib/competitors.mjs';
+import { describe, machine } from './lib/machine.mjs';
+import { Progress } from './lib/progress.mjs';
+import { figuresOf } from './suite/figures.mjs';
+import { measureWorkload } from './suite/measure.mjs';
+import { htmlReport } from './suite/report-html.mjs';
+import { markdownReport } from './suite/report-markdown.mjs';
+import { verdictsText, workloadText } from './suite/report-text.mjs';
+import { Sink } from './suite/run.mjs';
+import { OFF, QUICK_ONLY, SETS, VARIANTS } from './suite/variants.mjs';
+import { exitCode, verdictsOf } from './suite/verdicts.mjs';
+import { SIZES, WORKLOADS } from './suite/workloads.mjs';
+
+const USAGE =
+  'usage: npm run bench -- [--quick | --full] [--workload a,b] [--variant a,b] [--pairs N] [--scale X] [--window S] [--node PATH] [--json FILE] [--html FILE]\n' +
+  `workloads: ${Object.keys(WORKLOADS).join(', ')}\nvariants: ${Object.keys(VARIANTS).join(', ')}`;
+const FULL_REPORT = join(root, 'docs', 'benchmarks.md');
+const WINDOW_SECONDS = 2;
+
+function chosen(option, text, known, fallback) {
+  const names = text === undefined ? fallback : text.split(',');
+  const unknown = names.find((name) => !Object.hasOwn(known, name));
+  if (unknown !== undefined) throw new Error(`--${option} takes ${Object.keys(known).join(', ')}, not '${unknown}'`);
+  return Object.keys(known).filter((name) => names.includes(name));
+}
+
+function numeric(option, text, least, most, whole, fallback) {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
+  throw new Error(`--${option} takes a ${whole ? 'whole ' : ''}number from ${least} to ${most}, not '${text}'`);
+}
+
+function nodeOf(path) {
+  // A path is the caller's: children run elsewhere.
+  const node = path.includes('/') ? resolve(path) : path;
+  const started = spawnSync(node, ['--version'], { encoding: 'utf8' });
+  if (started.status !== 0) throw new Error(`--node: ${path} does not start`);
+  return { node, version: started.stdout.trim() };
+}
+
+function options() {
+  const text = { type: 'string' };
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean', default: false },
+      full: { type: 'boolean', default: false },
+      workload: text,
+      variant: text,
+      pairs: text,
+      scale: text,
+      window: text,
+      node: { ...text, default: process.execPath },
+      json: text,
+      html: text,
+    },
+  });
+  if (values.quick && values.full) throw new Error('--quick and --full exclude each other');
+  const size = values.quick ? 'quick' : values.full ? 'full' : 'normal';
+  const variants = chosen('variant', values.variant, VARIANTS, SETS[size]);
+  return {
+    size,
+    workloads: chosen('workload', values.workload, WORKLOADS, SIZES[size].workloads),
+    // Nothing is compared without the two offs; --quick has its own choice for some workloads.
+    variants: Object.keys(VARIANTS).filter((name) => OFF.includes(name) || variants.includes(name)),
+    only: values.quick && values.variant === undefined ? QUICK_ONLY : {},
+    pairs: numeric('pairs', values.pairs, 1, 1000, true, SIZES[size].pairs),
+    scale: numeric('scale', values.scale, 0.01, 100, false, SIZES[size].scale),
+    windowSeconds: numeric('window', values.window, 1, 60, false, WINDOW_SECONDS),
+    json: values.json && resolve(values.json),
+    html: values.html && resolve(values.html),
+    ...nodeOf(values.node),
+  };
+}
+
+function checkMachine() {
+  if (process.platform !== 'linux') throw new Error(`the bench reads Linux's /proc; this is ${process.platform}`);
+  if (spawnSync('bash', ['-c', ':']).status !== 0) throw new Error('the bench measures with bash (its `time`), which is not installed');
+  if (!existsSync(REGISTER)) throw new Error(`${REGISTER} is missing: run npm run build first (npm run bench does)`);
+}
+
+/** The variants of each workload without the peers that can't be had, and a sentence for each of these. */
+function having({ variants, only, workloads, node }) {
+  const names = new Set([...variants, ...workloads.flatMap((workload) => only[workload] ?? [])]);
+  const packages = [...new Set([...names].map((name) => VARIANTS[name].package).filter(Boolean))];
+  const missing = new Map(packages.map((name) => [name, competitorMissing(name, node)]).filter(([, why]) => why !== ''));
+  const there = (name) => !missing.has(VARIANTS[name].package);
+  const variantsOf = (workload) => (only[workload] ?? variants).filter(there);
+  return { variantsOf, leftOut: [...missing.values()] };
+}
+
+async function measureAll(asked, variantsOf, progress) {
+  const sink = new Sink();
+  await sink.start(process.execPath);
+  const measured = {};
+  try {
+    for (const name of asked.workloads) {
+      const { pairs, scale, windowSeconds, node } = asked;
+      const one = await measureWorkload(name, { node, sink, variants: variantsOf(name), pairs, scale, windowSeconds, progress });
+      measured[name] = { ...one, figures: figuresOf(one.rounds) };
+      progress.clear();
+      console.log(`\n${workloadText(name, measured[name])}`);
+    }
+  } finally {
+    progress.clear();
+    await sink.end();
+  }
+  return measured;
+}
+
+async function main() {
+  let asked;
+  try {
+    asked = options();
+    checkMachine();
+  } catch (error) {
+    console.error(`bench: ${error.message}\n${USAGE}`);
+    return 2;
+  }
+  const begin = Date.now();
+  const here = machine(asked.version);
+  console.log(`strobe bench, ${asked.size}: ${describe(here)}`);
+  const { variantsOf, leftOut } = having(asked);
+  for (const why of leftOut) console.log(why);
+  const measured = await measureAll(asked, variantsOf, new Progress());
+  const verdicts = verdictsOf(measured);
+  console.log(`\n${verdictsText(verdicts)}`);
+  const { size, pairs, scale, windowSeconds } = asked;
+  const facts = { seconds: (Date.now() - begin) / 1000, loadavgAfter: loadavg() };
+  const record = { schema: 1, size, pairs, scale, windowSeconds, machine: here, ...facts, leftOut, workloads: measured, verdicts };
+  console.log(`\n${facts.seconds.toFixed(0)} s, load average at the end ${facts.loadavgAfter[0].toFixed(1)}`);
+  if (asked.json) writeFileSync(asked.json, `${JSON.stringify(record)}\n`);
+  if (asked.html) writeFileSync(asked.html, htmlReport(record));
+  if (size === 'full') writeFileSync(FULL_REPORT, markdownReport(record));
+  return exitCode(verdicts, size === 'full');
+}
+
+process.exitCode = await main().catch((error) => {
+  console.error(`\nbench: ${error.message}`);
+  return 1;
+});

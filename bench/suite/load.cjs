@@ -1,0 +1,26 @@
+// The clients of the http workload, in a process of their own: `node load.cjs PORT`. Tells its parent when it is ready; on { amount } it sends that many requests
+// over 16 connections and answers with { requests, failed }. Ends when the parent goes.
+
+const autocannon = require('autocannon');
+
+const [port] = process.argv.slice(2);
+const ROUTES = ['/search', '/plan', '/rank', '/store'];
+
+function bodyOf(route, seed) {
+  const item = (_, i) => ({ id: i, topic: `topic-${(i * seed) % 11}`, cost: ((i * 37 * seed) % 100) / 100 });
+  return JSON.stringify({ route, items: Array.from({ length: 50 }, item) });
+}
+
+const requests = ROUTES.map((path, i) => ({
+  method: 'POST',
+  path,
+  body: bodyOf(path, i + 3),
+  headers: { 'content-type': 'application/json', 'x-tenant': String(i) },
+}));
+
+process.on('message', async ({ amount }) => {
+  const result = await autocannon({ url: `http://127.0.0.1:${port}`, connections: 16, amount, requests });
+  process.send({ requests: result['2xx'], failed: result.non2xx + result.errors + result.timeouts });
+});
+process.on('disconnect', () => process.exit(0));
+process.send('ready');

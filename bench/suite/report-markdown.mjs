@@ -1,0 +1,44 @@
+// The suite's report as docs/benchmarks.md. Contract: markdownReport(record) gives the page; names and messages are data, and never a table's or a tag's signs.
+
+import { describe } from '../lib/machine.mjs';
+import { columnsOf, rowsOf, titleOf } from './report-text.mjs';
+import { VARIANTS } from './variants.mjs';
+
+const plain = (text) => String(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('|', '\\|').replaceAll('\n', ' ');
+const row = (cells) => `| ${cells.map(plain).join(' | ')} |`;
+
+function section([workload, one]) {
+  const columns = columnsOf(workload);
+  const left = Object.entries(one.failed ?? {}).map(([name, why]) => `\nLeft out: ${plain(VARIANTS[name]?.label ?? name)}: ${plain(why)}`);
+  return [
+    `## ${workload}`,
+    '',
+    `${plain(titleOf(workload, one))}.`,
+    '',
+    row(['', ...columns.map(([title]) => title)]),
+    `|---|${columns.map(() => '--:|').join('')}`,
+    ...rowsOf(workload, one.figures).map(({ label, cells }) => row([label, ...cells])),
+    ...left,
+  ].join('\n');
+}
+
+export function markdownReport(record) {
+  const { machine, pairs, seconds, verdicts, workloads, leftOut = [] } = record;
+  const load = `${machine.loadavg[0].toFixed(1)} before, ${record.loadavgAfter[0].toFixed(1)} after`;
+  return `${[
+    '# Benchmarks',
+    '',
+    'Written by `npm run bench -- --full`; how each figure is measured, and what it can not see: [the bench](bench.md).',
+    '',
+    `Machine: ${plain(describe(machine))}. Load average ${load}. ${plain(machine.date.slice(0, 10))}, ${pairs} rounds, ${(seconds / 3600).toFixed(1)} h.`,
+    ...leftOut.map((why) => `\n${plain(why)}`),
+    '',
+    '## Verdicts',
+    '',
+    row(['verdict', 'workload', 'claim', 'measured']),
+    '|---|---|---|---|',
+    ...verdicts.map(({ workload, claim, verdict, why }) => row([verdict, workload, claim, why])),
+    '',
+    Object.entries(workloads).map(section).join('\n\n'),
+  ].join('\n')}\n`;
+}

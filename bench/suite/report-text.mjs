@@ -1,0 +1,68 @@
+// The suite's report as text: one table a workload, then the verdicts. Strings out; cells that a variant has nothing for show a dash.
+
+import { interval, percent, table } from '../lib/table.mjs';
+import { VARIANTS } from './variants.mjs';
+import { WORKLOADS } from './workloads.mjs';
+
+const dash = (value, show) => (Number.isFinite(value) ? show(value) : '-');
+const fixed = (digits) => (value) => dash(value, (it) => it.toFixed(digits));
+const mib = (value) => dash(value, (it) => (it / 2 ** 20).toFixed(0));
+const kib = (value) => dash(value, (it) => (it / 2 ** 10).toFixed(1));
+const share = (value) => dash(value, (it) => `${(100 * it).toFixed(1)} %`);
+const ratio = (estimate) => (estimate.n > 0 ? interval(estimate, percent) : '-');
+
+/** [title, how a row's cell reads it]; shared with the other reports. */
+export const COLUMNS = [
+  ['CPU ms', ({ cpuMs }) => fixed(0)(cpuMs)],
+  ['CPU over off [95 %]', ({ cost }) => ratio(cost)],
+  ['wall', ({ wall }) => (wall.n > 0 ? percent(wall.median) : '-')],
+  ['loop p99 ms', ({ loopP99Ms }) => fixed(1)(loopP99Ms)],
+  ['max ms', ({ loopMaxMs }) => fixed(1)(loopMaxMs)],
+  ['peak MiB', ({ peakBytes }) => mib(peakBytes)],
+  ['switches/s', ({ switchesPerSecond }) => fixed(0)(switchesPerSecond)],
+  ['samples/CPU s', ({ samplesPerCpuSecond }) => fixed(1)(samplesPerCpuSecond)],
+  ['CPU found', ({ cpuFound }) => share(cpuFound)],
+  ['KiB out', ({ bytes }) => kib(bytes)],
+  ['start ms', ({ startMs }) => (startMs > 0 ? fixed(1)(startMs) : '-')],
+];
+
+const IDLE_COLUMNS = [
+  ['switches/s', ({ switchesPerSecond }) => fixed(2)(switchesPerSecond)],
+  ['CPU ms/s', ({ cpuMsPerSecond }) => fixed(3)(cpuMsPerSecond)],
+  ['resident MiB', ({ residentBytes }) => mib(residentBytes)],
+];
+
+const LOOP_COLUMNS = [
+  ['held gap ms', ({ heldMs }) => fixed(2)(heldMs)],
+  ['gap ms', ({ gapMs }) => fixed(2)(gapMs)],
+];
+
+const THREADS_COLUMNS = [['ticks delivered', ({ ticks }) => share(ticks)]];
+
+export function columnsOf(workload) {
+  if (workload === 'idle') return IDLE_COLUMNS;
+  if (workload === 'threads') return [...THREADS_COLUMNS, ...COLUMNS];
+  return workload === 'loop' ? [...LOOP_COLUMNS, ...COLUMNS] : COLUMNS;
+}
+
+export const rowsOf = (workload, figures) =>
+  Object.keys(VARIANTS)
+    .filter((name) => figures.variants[name])
+    .map((name) => ({ name, label: VARIANTS[name].label, cells: columnsOf(workload).map(([, read]) => read(figures.variants[name])) }));
+
+export function titleOf(workload, { figures, rounds, windowSeconds }) {
+  const { floor } = figures;
+  const noise = floor.n > 0 && workload !== 'idle' ? `; noise floor, off again / off: ${ratio(floor)}` : '';
+  const windows = workload === 'idle' ? '' : `, windows of ${windowSeconds} s`;
+  return `${workload}: ${WORKLOADS[workload].text} (${rounds.length} rounds${windows}${noise})`;
+}
+
+export function workloadText(workload, one) {
+  const rows = rowsOf(workload, one.figures).map(({ label, cells }) => [label, ...cells]);
+  const left = Object.entries(one.failed ?? {}).map(([name, why]) => `left out: ${VARIANTS[name].label}: ${why}`);
+  return [table(titleOf(workload, one), ['', ...columnsOf(workload).map(([title]) => title)], rows), ...left].join('\n');
+}
+
+export function verdictsText(verdicts) {
+  return verdicts.map(({ workload, claim, verdict, why }) => `${verdict.padEnd(15)}  ${workload}, ${claim}: ${why}`).join('\n');
+}

@@ -1,0 +1,200 @@
+// The bench suite: its verdicts on made-up measurements, its page, its JSON; and a smoke run that shows that each of our variants delivers samples.
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { figuresOf } from '../bench/suite/figures.mjs';
+import { htmlReport } from '../bench/suite/report-html.mjs';
+import { markdownReport } from '../bench/suite/report-markdown.mjs';
+import { workloadText } from '../bench/suite/report-text.mjs';
+import { VARIANTS } from '../bench/suite/variants.mjs';
+import { costVerdict, exitCode, verdictsOf } from '../bench/suite/verdicts.mjs';
+import { ROOT } from './helpers.mjs';
+
+const ROUNDS = 9;
+/** Repeatable noise of at most `size` around 1. */
+const noise = (at, size) => 1 + size * Math.sin(at * 12.9898);
+
+const run = (cpuMs, more = {}) => ({
+  cpuMs,
+  wallMs: 1000,
+  switches: 100,
+  peakBytes: 1e8,
+  residentBytes: 1e8,
+  programMs: 1000,
+  said: {},
+  startMs: 5,
+  ...more,
+});
+
+/** Rounds in which each variant costs what `costs` says, ratio to off, with some noise. */
+function roundsOf(costs, size = 0.003, more = {}) {
+  return Array.from({ length: ROUNDS }, (_, round) => {
+    const one = {};
+    for (const [at, [name, cost]] of Object.entries({ 'off-a': 1, 'off-b': 1, ...costs }).entries()) {
+      one[name] = run(1000 * cost * noise(round * 31 + at * 7, size), more[name]);
+    }
+    return one;
+  });
+}
+
+const measured = (workload, rounds) => ({ [workload]: { rounds, figures: figuresOf(rounds), windowSeconds: 2, failed: {} } });
+const verdictOf = (verdicts, claim) => verdicts.find((verdict) => verdict.claim.startsWith(claim))?.verdict;
+const ofCost = (cost, size) => verdictOf(verdictsOf(measured('cpu', roundsOf({ 'strobe-plus': cost }, size))), 'cost at defaults');
+
+test('a cost under the limit passes, one above it fails, one that noise hides is neither', () => {
+  assert.is(ofCost(1.01), 'pass');
+  assert.is(ofCost(1.12), 'fail');
+  assert.is(ofCost(1.05, 0.03), 'not enough data');
+  // As clear a cost on a machine whose own noise is as large as the limit.
+  assert.is(ofCost(1.12, 0.15), 'not enough data');
+});
+
+test('a fail stands clear of the noise floor', () => {
+  const cost = { median: 1.06, low: 1.055, high: 1.07, n: 9 };
+  assert.is(costVerdict(cost, { median: 1, low: 0.999, high: 1.001, n: 9 }).verdict, 'fail');
+  assert.is(costVerdict(cost, { median: 1, low: 0.98, high: 1.02, n: 9 }).verdict, 'not enough data');
+  assert.is(costVerdict({ ...cost, n: 4 }, { median: 1, low: 1, high: 1, n: 4 }).verdict, 'not enough data');
+});
+
+test('the aim is a median, the rival a ratio within rounds with its window at its own length', () => {
+  const rotating = { datadog: { own: { rotations: 1, rotationMs: 60 } } };
+  const verdicts = verdictsOf(measured('cpu', roundsOf({ 'strobe-plus': 1.02, 'strobe-1k': 1.06, datadog: 1.06 }, 0.001, rotating)));
+  assert.is(verdictOf(verdicts, 'aim: median at defaults'), 'not reached');
+  assert.is(verdictOf(verdicts, 'aim: median at 1 kHz'), 'not reached');
+  // 60 ms of rotations in windows of 2 s would be 2 ms at 60 s: of the 1.06 there remains 1.002.
+  assert.is(verdictOf(verdicts, 'costs less than'), 'fail');
+  const plain = verdictsOf(measured('cpu', roundsOf({ 'strobe-plus': 1.005, 'strobe-1k': 1.03, datadog: 1.06 }, 0.001)));
+  assert.is(verdictOf(plain, 'aim: median at defaults'), 'reached');
+  assert.is(verdictOf(plain, 'aim: median at 1 kHz'), 'reached');
+  assert.is(verdictOf(plain, 'costs less than'), 'pass');
+});
+
+test('a peer that pauses less wins, and that ends the bench with 1', () => {
+  const gaps = (ours, theirs) => ({
+    'strobe-plus': { said: { held: [ours, ours], gaps: [ours, ours] } },
+    datadog: { said: { held: [theirs, theirs], gaps: [theirs, theirs] } },
+    'off-a': { said: { held: [1, 1], gaps: [1, 1] } },
+    'off-b': { said: { held: [1, 1], gaps: [1, 1] } },
+  });
+  const verdicts = (ours, theirs) => verdictsOf(measured('loop', roundsOf({ 'strobe-plus': 1, datadog: 1 }, 0.001, gaps(ours, theirs))));
+  assert.is(verdictOf(verdicts(1, 50), 'pause'), 'pass');
+  assert.is(verdictOf(verdicts(50, 1), 'pause'), 'fail');
+  assert.is(verdictOf(verdicts(50, 1), 'no pause'), 'fail');
+  assert.is(exitCode(verdicts(1, 50), true), 0);
+  assert.is(exitCode(verdicts(50, 1), false), 1);
+});
+
+test('idle: wake-ups against off and against the peers', () => {
+  const switches = (ours, theirs) => ({ 'strobe-plus': { switches: ours }, datadog: { switches: theirs } });
+  const verdicts = (ours, theirs) => verdictsOf(measured('idle', roundsOf({ 'strobe-plus': 1, datadog: 1 }, 0, switches(ours, theirs))));
+  assert.is(verdictOf(verdicts(100.5, 300), 'idle: less'), 'pass');
+  assert.is(verdictOf(verdicts(130, 100), 'idle: less'), 'fail');
+  assert.is(verdictOf(verdicts(130, 100), 'idle wake-ups'), 'fail');
+});
+
+test('delivery: samples against those asked for, each by its own clock; CPU against the truth', () => {
+  const said = { workersCpuMs: 4000, workersWallMs: 8000 };
+  const found = (samples, cpuMs) => ({ samples, cpuNs: cpuMs * 1e6, bytes: 1, files: 1 });
+  const more = (ours, theirs) => ({
+    'strobe-1k': { said, found: ours, hz: 1000, clock: 'cpu', programMs: 4000 },
+    'datadog-1k': { said, found: theirs, hz: 1000, clock: 'wall', programMs: 4000 },
+  });
+  const verdicts = (ours, theirs) => verdictsOf(measured('threads', roundsOf({ 'strobe-1k': 1, 'datadog-1k': 1 }, 0, more(ours, theirs))));
+  const good = verdicts(found(3960, 4010), found(4800, 3300));
+  assert.is(verdictOf(good, 'samples lost'), 'pass');
+  assert.is(verdictOf(good, 'CPU missed'), 'pass');
+  assert.is(verdictOf(good, 'the CPU of four'), 'pass');
+  const bad = verdicts(found(2000, 3000), found(7900, 3990));
+  assert.is(verdictOf(bad, 'samples lost'), 'fail');
+  assert.is(verdictOf(bad, 'CPU missed'), 'fail');
+  assert.is(verdictOf(bad, 'the CPU of four'), 'fail');
+});
+
+test('exit code: an open gate counts only when everything was asked for', () => {
+  const open = [{ gate: true, verdict: 'not enough data', open: true }];
+  assert.is(exitCode(open, false), 0);
+  assert.is(exitCode(open, true), 1);
+  assert.is(exitCode([{ verdict: 'fail' }], true), 0);
+  assert.is(exitCode([{ gate: true, verdict: 'fail' }], false), 1);
+});
+
+test('hostile names and messages are text in the page and in the tables', () => {
+  const hostile = '<img src=x onerror=alert(1)>|"\'&';
+  const workloads = measured('cpu', roundsOf({ 'strobe-plus': 1.01 }));
+  workloads.cpu.failed = { datadog: hostile };
+  const machine = { node: hostile, model: hostile, cores: 2, kernel: hostile, memoryBytes: 1e9, loadavg: [1, 1, 1], date: hostile };
+  const verdicts = [{ workload: hostile, claim: hostile, verdict: hostile, why: hostile, gate: true }];
+  const record = { machine, size: hostile, pairs: 9, seconds: 1, loadavgAfter: [1], verdicts, workloads, leftOut: [hostile] };
+  const page = htmlReport(record);
+  assert.not.match(page, '<img');
+  assert.not.match(page, /<script/i);
+  assert.not.match(page, /(?:src|href)="(?!#)/);
+  assert.match(page, '&lt;img src=x onerror=alert(1)&gt;|&quot;&#39;&amp;');
+  assert.match(page, `id="cpu"`);
+  const markdown = markdownReport(record);
+  assert.not.match(markdown, '<img');
+  assert.match(markdown, '\\|');
+});
+
+test('every variant shows in the table, also one that has nothing to say', () => {
+  const costs = Object.fromEntries(Object.keys(VARIANTS).map((name) => [name, 1.02]));
+  const one = measured('cpu', roundsOf(costs)).cpu;
+  const text = workloadText('cpu', one);
+  for (const { label } of Object.values(VARIANTS)) assert.match(text, label);
+  assert.not.match(text, 'NaN');
+});
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+onLinux('a smoke run: each of our variants delivers samples and finds the CPU', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'strobe-suite-'));
+  try {
+    const json = join(folder, 'out.json');
+    const html = join(folder, 'out.html');
+    const ours = Object.keys(VARIANTS).filter((name) => VARIANTS[name].maker === 'strobe');
+    const args = ['--workload', 'cpu', '--variant', ours.join(','), '--pairs', '1', '--scale', '0.1', '--json', json, '--html', html];
+    const done = spawnSync(process.execPath, [join(ROOT, 'bench', 'suite.mjs'), ...args], { encoding: 'utf8', timeout: 400_000 });
+    assert.is(done.status, 0, done.stdout + done.stderr);
+    const record = JSON.parse(readFileSync(json, 'utf8'));
+    assert.is(record.schema, 1);
+    assert.is(typeof record.machine.model, 'string');
+    const [round] = record.workloads.cpu.rounds;
+    assert.equal(new Set(Object.keys(round)), new Set(['off-a', 'off-b', ...ours]));
+    for (const name of ours) {
+      const { found, programMs, cpuMs, sent } = round[name];
+      assert.ok(cpuMs > 0, name);
+      assert.ok(found.samples > 20, `${name}: ${found.samples} samples`);
+      assert.ok(
+        found.cpuNs / 1e6 / programMs > 0.8 && found.cpuNs / 1e6 / programMs < 1.3,
+        `${name}: ${found.cpuNs / 1e6} of ${programMs} ms`,
+      );
+      assert.is(sent !== undefined, VARIANTS[name].export === true, name);
+      if (sent) assert.ok(sent.bodies > 0 && sent.bytes >= found.bytes, name);
+    }
+    assert.is(record.verdicts.find(({ claim }) => claim.startsWith('cost at defaults')).verdict, 'not enough data');
+    assert.match(readFileSync(html, 'utf8'), '<svg');
+    assert.match(done.stdout, 'noise floor');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('usage errors name what is wrong and end with 2', () => {
+  const ask = (...args) => spawnSync(process.execPath, [join(ROOT, 'bench', 'suite.mjs'), ...args], { encoding: 'utf8' });
+  for (const args of [
+    ['--quick', '--full'],
+    ['--workload', 'nothing'],
+    ['--pairs', '0'],
+    ['--variant', 'strobe-2k'],
+    ['--scale', 'x'],
+  ]) {
+    const done = ask(...args);
+    assert.is(done.status, 2, args.join(' '));
+    assert.match(done.stderr, args[0]);
+  }
+});
+
+test.run();
