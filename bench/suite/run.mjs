@@ -72,8 +72,8 @@ export async function runOnce({ node, sink, workload, name, variant, scale, wind
   };
   const args = [...(variant.nodeArgs?.(folder) ?? []), HOST];
   const env = environment({ BENCH_RUN: JSON.stringify(order) });
-  // Runs side by side share the sink: then nobody asks whose bytes they are.
-  if (!shared) await sink.take(folder);
+  // Runs side by side share the sink: then nobody asks whose bytes they are, and nothing is kept.
+  await sink.take(shared ? undefined : folder);
   const what = `${name}, ${variant.label}`;
   let outer;
   let result;
@@ -85,7 +85,9 @@ export async function runOnce({ node, sink, workload, name, variant, scale, wind
     result = lastLine((await launch(node, args, { env }).ended).stdout, what);
   }
   if (result.said.failed) throw new Error(`${what}: ${result.said.failed} requests failed`);
-  const sent = shared || !variant.export ? undefined : await sink.take(undefined);
+  // Asked after every run: a sink that died makes no measurement.
+  const taken = await sink.take(undefined);
+  const sent = shared || !variant.export ? undefined : taken;
   const found = shared || variant.kind === 'off' ? undefined : delivered(folder);
   rmSync(folder, { recursive: true, force: true });
   // What the profiler's rate counts in: strobe's in CPU time, the others' in wall time of each thread.
