@@ -25,6 +25,8 @@ export class Sink {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       limitMs: 24 * 3600_000,
     });
+    // Runs side by side ask it at once.
+    child.setMaxListeners(0);
     this.#child = child;
     this.#ended = ended.then(() => Promise.reject(new Error('the sink ended')));
     this.#ended.catch(() => undefined);
