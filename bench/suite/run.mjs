@@ -12,7 +12,9 @@ const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 const HOST = file('host.cjs');
 /** The encoder's own start and its self-test are over by then; V8's idle collection of a loaded heap is not (idle waits for that). */
 const SETTLE_MS = 600;
-const IDLE_SETTLE_MS = 12_000;
+const IDLE_SETTLE_MS = 20_000;
+/** Longer than an idle run: the delivery of what the start left is not idling. */
+const IDLE_WINDOW_SECONDS = 60;
 
 export class Sink {
   #child;
@@ -67,7 +69,7 @@ export async function runOnce({ node, sink, workload, name, variant, scale, wind
     // A fraction of the work needs no more than a fraction of the warm-up.
     warmUnits: Math.ceil(workload.warm * Math.min(1, 2 * scale)),
     settleMs: idle ? IDLE_SETTLE_MS : SETTLE_MS,
-    windowSeconds: idle ? 30 : windowSeconds,
+    windowSeconds: idle ? IDLE_WINDOW_SECONDS : windowSeconds,
     folder,
     sink: sink.url,
     whole,
