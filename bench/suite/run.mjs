@@ -12,7 +12,9 @@ const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 const HOST = file('host.cjs');
 /** The encoder's own start and its self-test are over by then; V8's idle collection of a loaded heap is not (idle waits for that). */
 const SETTLE_MS = 600;
-const IDLE_SETTLE_MS = 12_000;
+const IDLE_SETTLE_MS = 20_000;
+/** Longer than an idle run: the delivery of what the start left is not idling. */
+const IDLE_WINDOW_SECONDS = 60;
 
 export class Sink {
   #child;
@@ -25,6 +27,8 @@ export class Sink {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       limitMs: 24 * 3600_000,
     });
+    // Runs side by side ask it at once.
+    child.setMaxListeners(0);
     this.#child = child;
     this.#ended = ended.then(() => Promise.reject(new Error('the sink ended')));
     this.#ended.catch(() => undefined);
@@ -39,8 +43,9 @@ export class Sink {
     return report;
   }
 
+  /** It leaves by itself: of a child that its parent disconnects, Node never says that it closed. */
   async end() {
-    this.#child.disconnect();
+    this.#child.send({ end: true });
     await this.#ended.catch(() => undefined);
   }
 }
@@ -64,15 +69,15 @@ export async function runOnce({ node, sink, workload, name, variant, scale, wind
     // A fraction of the work needs no more than a fraction of the warm-up.
     warmUnits: Math.ceil(workload.warm * Math.min(1, 2 * scale)),
     settleMs: idle ? IDLE_SETTLE_MS : SETTLE_MS,
-    windowSeconds: idle ? 30 : windowSeconds,
+    windowSeconds: idle ? IDLE_WINDOW_SECONDS : windowSeconds,
     folder,
     sink: sink.url,
     whole,
   };
   const args = [...(variant.nodeArgs?.(folder) ?? []), HOST];
   const env = environment({ BENCH_RUN: JSON.stringify(order) });
-  // Runs side by side share the sink: then nobody asks whose bytes they are.
-  if (!shared) await sink.take(folder);
+  // Runs side by side share the sink: then nobody asks whose bytes they are, and nothing is kept.
+  await sink.take(shared ? undefined : folder);
   const what = `${name}, ${variant.label}`;
   let outer;
   let result;
@@ -84,7 +89,9 @@ export async function runOnce({ node, sink, workload, name, variant, scale, wind
     result = lastLine((await launch(node, args, { env }).ended).stdout, what);
   }
   if (result.said.failed) throw new Error(`${what}: ${result.said.failed} requests failed`);
-  const sent = shared || !variant.export ? undefined : await sink.take(undefined);
+  // Asked after every run: a sink that died makes no measurement.
+  const taken = await sink.take(undefined);
+  const sent = shared || !variant.export ? undefined : taken;
   const found = shared || variant.kind === 'off' ? undefined : delivered(folder);
   rmSync(folder, { recursive: true, force: true });
   // What the profiler's rate counts in: strobe's in CPU time, the others' in wall time of each thread.

@@ -1,5 +1,5 @@
 // A Pyroscope that only takes: counts and keeps what is sent to it, in a process of its own, so that its CPU is nobody's. A child with IPC: says its port,
-// then answers each { folder } with what came since the last one ({ bodies, bytes }) and puts what comes from then on into that folder, one pprof a file.
+// then, until { end }, answers each { folder } with what came since the last one ({ bodies, bytes }) and puts what comes from then on into that folder, one pprof a file.
 
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -48,6 +48,7 @@ const server = createServer(async (request, response) => {
 });
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
 process.on('message', (message) => {
+  if (message.end) process.exit(0);
   process.send({ bodies, bytes });
   folder = message.folder;
   bodies = 0;
