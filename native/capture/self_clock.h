@@ -44,7 +44,6 @@ extern SelfClockRate g_self_clock_rate;
 // The part of a period that a thread must have used since its last sample. It keeps the samples of a busy thread apart (less variance);
 // ticks come so much more often that the rate asked for is met.
 inline constexpr double kDeadTime = 0.25;
-inline constexpr uint64_t kLongestGapPeriods = 16;
 
 inline uint64_t DeadTimeNs(uint64_t period_ns) { return static_cast<uint64_t>(static_cast<double>(period_ns) * kDeadTime); }
 

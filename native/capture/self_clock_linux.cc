@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "capture/clocks.h"
@@ -61,10 +62,10 @@ void SetSelfClock(ThreadState* state, bool after_sample) {
   const uint64_t now = MonotonicNowNs();
   // An absolute schedule, so that what a sample takes does not thin out the samples. A shot that was missed (the thread waited for a core)
   // is not made up for, and a new gap is drawn: the one that was missed is known to be short.
-  uint64_t next = clock.next_ns + dead_ns + NextGap(&clock, period_ns);
+  // It was made to fire before its time when the rate changed: the old gap is over.
+  const uint64_t fired_ns = std::min(clock.next_ns, now);
+  uint64_t next = fired_ns + dead_ns + NextGap(&clock, period_ns);
   if (next <= now) next = now + dead_ns + NextGap(&clock, period_ns);
-  const uint64_t longest = now + kLongestGapPeriods * period_ns;  // after a change of rate
-  if (next > longest) next = longest;
   clock.next_ns = next;
   clock.switches = VoluntarySwitches();
   SetTimer(clock, next);

@@ -18,9 +18,9 @@ namespace {
 constexpr uint64_t kQuietNs = 100'000'000;
 constexpr uint64_t kQuietPeriods = 5;
 constexpr uint64_t kQuietDivisor = 100;
+constexpr uint64_t kLongestGapPeriods = 16;
 using capture::DeadTimeNs;
 using capture::kDeadTime;
-using capture::kLongestGapPeriods;
 // Ticks of a quiet process in wall mode: this far apart at the least.
 constexpr uint64_t kSlowPeriodNs = 10'000'000;
 // A signal that did not arrive while its thread used so much CPU was swallowed (somebody ignored or waited for it), or the thread blocks

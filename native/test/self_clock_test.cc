@@ -199,6 +199,8 @@ TEST(self_clock_busy_threads_leave_the_sampler_in_peace) {
   {
     Worker worker(&sampler, true);
     Worker asleep(&sampler);
+    SleepMs(20);
+    const uint64_t on_its_way = asleep.samples();  // into its first sleep
     for (uint64_t tries = 1; tries <= 4 && !good; tries++) {
       if (!Eventually([&] { return ClocksItself(&worker); })) break;
       const uint64_t samples = worker.samples();
@@ -222,7 +224,7 @@ TEST(self_clock_busy_threads_leave_the_sampler_in_peace) {
       good = share > 0.97 && share < 1.03 && rate > 0.85 * kHz && rate < 2 * kHz && woken < 0.5 * taken &&
              worker.state()->self_clock.fired.load() > fired;
     }
-    CHECK_EQ(asleep.samples(), 0);
+    CHECK_EQ(asleep.samples(), on_its_way);
     CHECK(!ClocksItself(&asleep));
   }
   if (!CHECK(good)) CHECK_EQ(measured, "");
@@ -349,7 +351,7 @@ TEST(self_clock_takes_a_new_rate_at_once) {
     if (worker.state()->self_clock.fired.load() >= fired + 4) at_once++;
     worker.DropRecords();
   }
-  CHECK(at_once > kRounds / 2);
+  CHECK(at_once >= kRounds - 2);
   sampler.Stop();
 }
 
