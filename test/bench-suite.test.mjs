@@ -57,6 +57,8 @@ test('a fail stands clear of the noise floor', () => {
   const cost = { median: 1.06, low: 1.055, high: 1.07, n: 9 };
   assert.is(costVerdict(cost, { median: 1, low: 0.999, high: 1.001, n: 9 }).verdict, 'fail');
   assert.is(costVerdict(cost, { median: 1, low: 0.98, high: 1.02, n: 9 }).verdict, 'not enough data');
+  // Noise is no excuse for what it can't explain.
+  assert.is(costVerdict({ median: 2, low: 1.6, high: 2.9, n: 9 }, { median: 1, low: 0.8, high: 1.2, n: 9 }).verdict, 'fail');
   assert.is(costVerdict({ ...cost, n: 4 }, { median: 1, low: 1, high: 1, n: 4 }).verdict, 'not enough data');
 });
 

@@ -23,13 +23,13 @@ export const NOT_REACHED = 'not reached';
 
 const halfWidth = ({ low, high }) => (high - low) / 2;
 
-/** The cost of a variant: `under` the limit, and a fail only when the noise floor can't explain it. A floor as wide as the limit decides nothing. */
+/** The cost of a variant: `under` the limit, and a fail only when the noise floor can't explain it. */
 export function costVerdict(cost, floor, limit = COST_LIMIT) {
   const given = under(cost, limit, percent);
   const noise = halfWidth(floor);
   const why = `${given.why}, noise floor ${percent(floor.low)} to ${percent(floor.high)}`;
   if (given.verdict === PASS) return { verdict: PASS, why };
-  if (given.verdict === FAIL && noise < limit - 1 && cost.low - noise >= limit) return { verdict: FAIL, why };
+  if (given.verdict === FAIL && cost.low - noise >= limit) return { verdict: FAIL, why };
   return { verdict: UNKNOWN, why };
 }
 
