@@ -4,6 +4,7 @@
 
 #include "capture/capture.h"
 #include "capture/clocks.h"
+#include "capture/handler.h"
 #include "capture/self_clock.h"
 
 namespace strobe::clock {
@@ -56,6 +57,8 @@ bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uin
   }
   if (!busy) return false;
   capture::SelfClock& clock = state->self_clock;
+  // Made in an earlier run, for a signal that somebody has taken since.
+  if (signal_ != capture::SampleSignal()) Forget(state);
   if (clock.timer.load(std::memory_order_relaxed) < 0) {
     int32_t timer = -1;
     if (!MakeThreadTimer(*thread, capture::MakeToken(state->index, {}), &timer)) {
@@ -64,6 +67,7 @@ bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uin
       return false;
     }
     clock.timer.store(timer, std::memory_order_relaxed);
+    signal_ = capture::SampleSignal();
   }
   // Threads that begin at one tick are not to stay in step.
   if (clock.random == 0) clock.random = (static_cast<uint32_t>(now_ns) ^ (static_cast<uint32_t>(thread->tid) * 0x9e3779b9u)) | 1;

@@ -40,6 +40,7 @@ class SelfClocked {
   uint64_t waited_ns_ = 0;
   bool waits_known_ = false;
   uint64_t not_before_ns_ = 0;
+  int signal_ = 0;  // that its timer sends
   // Its signals at the last check that saw them come, and its CPU then.
   uint64_t fired_ = 0;
   uint64_t fired_cpu_ns_ = 0;
