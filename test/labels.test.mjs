@@ -30,6 +30,37 @@ test('labels merge, the inner one wins; what fn returns comes back', () => {
   });
 });
 
+test('labels that look like those of the call before are not taken for them', () => {
+  const seen = (labels) => withLabels(labels, () => plain(currentLabels()));
+  // Literals again and again: what was merged before is used, and says the same.
+  for (let i = 0; i < 3; i++) {
+    assert.equal(seen({ a: 1 }), { a: '1' });
+    assert.equal(seen({ a: '1' }), { a: '1' });
+    assert.equal(seen({ a: true }), { a: 'true' });
+    assert.equal(seen({ b: 1 }), { b: '1' });
+    assert.equal(seen({ a: 1, b: 2 }), { a: '1', b: '2' });
+    assert.equal(seen({ b: 2, a: 1 }), { a: '1', b: '2' });
+    assert.equal(seen({ a: Number.NaN }), { a: 'NaN' });
+    for (const outer of ['x', 'y']) withLabels({ outer }, () => assert.equal(seen({ a: 1 }), { outer, a: '1' }));
+    assert.throws(() => seen({ a: null }), /'a'/);
+    assert.throws(() => seen({ a: Symbol('1') }), /'a'/);
+  }
+  const changing = { a: 'first' };
+  assert.equal(seen(changing), { a: 'first' });
+  changing.a = 'other';
+  assert.equal(seen(changing), { a: 'other' });
+  let calls = 0;
+  const counting = {
+    get a() {
+      return `v${calls++}`;
+    },
+  };
+  const texts = new Set(Array.from({ length: 5 }, () => seen(counting).a));
+  assert.is(texts.size, 5);
+  // More sets than anything remembers.
+  for (let round = 0; round < 2; round++) for (let i = 0; i < 5000; i++) assert.is(seen({ session: `s-${i}` }).session, `s-${i}`);
+});
+
 test('a throw and a rejection restore', async () => {
   assert.throws(
     () =>
