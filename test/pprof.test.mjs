@@ -19,6 +19,7 @@ const { encode, encodeGzip } = require(join(dist, 'pprof/encode.js'));
 const { emptyProfile } = require(join(dist, 'pprof/schema.js'));
 const { mergeProfiles } = require(join(dist, 'pprof/merge.js'));
 const { ProfileBuilder } = require(join(dist, 'pprof/builder.js'));
+const { roundWeights, STEP_NS } = require(join(dist, 'pprof/weights.js'));
 const { TupleTable } = require(join(dist, 'pprof/intern.js'));
 
 const GO_PPROF = join(here, '../.cache/bin/pprof');
@@ -339,7 +340,11 @@ test('slices merge: equal frames are one, weights are conserved, modes stay apar
     ),
   );
   const profile = builder.take();
-  assert.equal(byStack(profile), {
+  const rows = byStack(profile);
+  const conserved = Object.entries(rows).reduce((sum, [stack, [, ns]]) => sum + (stack.endsWith('main/11') ? ns : 0), 0);
+  assert.is(conserved, 41e6, 'of a thread to the nanosecond');
+  for (const values of Object.values(rows)) values[1] = Math.round(values[1] / 1e5) * 1e5;
+  assert.equal(rows, {
     'a:2:3;b:12:4 main/11': [3, 31e6],
     'a:2:3 worker/12': [1, 10e6],
     'a:2:3;b:12:4;a:2:3 main/11': [1, 7e6],
@@ -369,13 +374,44 @@ test('slices merge: equal frames are one, weights are conserved, modes stay apar
   assert.is(builder.take().samples.length, 0);
 });
 
+test('weights are rounded within a step, small ones to nanoseconds; what a thread used is conserved', () => {
+  let seed = 1;
+  const random = () => (seed = (Math.imul(seed, 48271) >>> 0) % 2147483647) / 2147483647;
+  for (const rows of [0, 1, 2, 5000]) {
+    const threads = 3;
+    const weights = Array.from({ length: rows }, () =>
+      random() < 0.3 ? random() * 2e5 : random() < 0.9 ? 5e5 + random() * 1e6 : random() * 1e10,
+    );
+    const thread = weights.map(() => Math.floor(random() * threads));
+    const rounded = roundWeights(
+      rows,
+      (row) => weights[row],
+      (row) => thread[row],
+      threads,
+    );
+    assert.is(rounded.length, rows);
+    const off = new Float64Array(threads);
+    let stepped = 0;
+    rounded.forEach((weight, row) => {
+      assert.ok(Number.isInteger(weight) && weight >= 0, `${weight}`);
+      const most = weights[row] < 2 ** 18 ? 0.5 : STEP_NS;
+      assert.ok(Math.abs(weight - weights[row]) <= most, `${weights[row]} became ${weight}`);
+      off[thread[row]] += weight - weights[row];
+      if (weight % STEP_NS === 0) stepped++;
+    });
+    // Thousands of small weights of the fractions of a nanosecond, and the sum of doubles.
+    for (const rest of off) assert.ok(Math.abs(rest) <= 1, `${rest} ns more than the thread used`);
+    if (rows > 100) assert.ok(stepped > rows * 0.6, `${stepped} of ${rows} are steps`);
+  }
+});
+
 test('a wall builder takes the wall rows', () => {
   const builder = new ProfileBuilder({ mode: 'wall' });
   builder.add(slice([[[A], 0, 0, 2, 20e6]]));
   assert.ok(builder.empty);
   builder.add(slice([[[A], 0, 1, 4, 40e6]]));
   const profile = builder.take();
-  assert.equal(byStack(profile), { 'a:2:3 main/11': [4, 40e6] });
+  assert.equal(byStack(profile), { 'a:2:3 main/11': [4, 40e6] }, 'one large row is exact: it has what is left over');
   assert.equal(profile.sampleTypes[1], { type: 'wall', unit: 'nanoseconds' });
 });
 

@@ -11,6 +11,7 @@ import { Rates } from './rates';
 import { streamSamples } from './sample-stream';
 import { emptyProfile, type Label, type Location, type Profile } from './schema';
 import { totalsToComments } from './totals';
+import { roundWeights } from './weights';
 
 export type BuilderMode = 'cpu' | 'wall';
 
@@ -161,9 +162,15 @@ class Tables {
     for (const id of order.frames) result.locations.push(this.#location(id, functionRank));
 
     const labelsOf = this.#labelReader(strings);
+    const weights = roundWeights(
+      this.rows.size,
+      (row) => this.#weights.at(row),
+      (row) => this.rows.at(row, 1),
+      this.#threads.size,
+    );
     streamSamples(result, (visit) =>
       orderRows(this.#nodes, this.rows, order.frameRank, keepOrder, (row, locations, start, same) =>
-        visit(locations, start, same, [this.#counts.at(row), Math.round(this.#weights.at(row))], labelsOf(row)),
+        visit(locations, start, same, [this.#counts.at(row), weights[row] as number], labelsOf(row)),
       ),
     );
     return result;
