@@ -181,13 +181,22 @@ Napi::Value AttachEncoder(const Napi::CallbackInfo& info) {
 
 Napi::Value TakeSlices(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const auto slices = Profiler::Get().TakeSlices();
+  std::vector<std::unique_ptr<stack::Slice>> slices;
+  if (!info[0].IsNumber()) {
+    Napi::TypeError::New(env, "takeSlices(limitMs)").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  const int limit_ms = info[0].As<Napi::Number>().Int32Value();
+  const bool complete = Profiler::Get().TakeSlices(limit_ms, &slices);
   Napi::Array out = Napi::Array::New(env, slices.size());
   for (uint32_t i = 0; i < slices.size(); i++) {
     Napi::HandleScope scope(env);
     out.Set(i, SliceToObject(env, *slices[i]));
   }
-  return out;
+  Napi::Object taken = Napi::Object::New(env);
+  taken.Set("slices", out);
+  taken.Set("complete", complete);
+  return taken;
 }
 
 Napi::Value Flushed(const Napi::CallbackInfo& info) {

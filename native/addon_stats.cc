@@ -31,6 +31,7 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   out.Set("frames", count(c.frames));
   out.Set("unresolvedFrames", count(c.unresolved_frames));
   out.Set("droppedSlices", count(c.dropped_slices));
+  out.Set("lateSamples", count(c.late));
   out.Set("codeEvents", count(c.code_events));
   out.Set("codeEntries", count(c.code_entries));
   out.Set("codeEvictedOverlap", count(c.evicted_overlap));

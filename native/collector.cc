@@ -258,7 +258,10 @@ bool Collector::DrainThread(SampledThread* thread) {
   const uint64_t head = state->ring.Head();
   bool worked = false;
   uint32_t bytes = 0;
-  while (const uint8_t* at = state->ring.Next(head, &bytes)) {
+  for (;;) {
+    FollowRun();
+    const uint8_t* at = state->ring.Next(head, &bytes);
+    if (at == nullptr) break;
     const auto& record = *reinterpret_cast<const capture::SampleRecord*>(at);
     ApplyEvents(thread, record.code_events);
     Resolve(thread, record, reinterpret_cast<const uint64_t*>(at + sizeof(capture::SampleRecord)));

@@ -54,6 +54,8 @@ struct SampledThread {
 
   // Under Collector::threads_mutex_.
   std::string name;
+  uint64_t late = 0;           // samples lost before the latest run began, not counted yet
+  uint32_t late_wall_run = 0;  // ThreadState::wall_ended_run at that moment
 
   // Collector thread only.
   ThreadCode code;
@@ -86,6 +88,7 @@ struct CollectorCounters {
   std::atomic<uint64_t> labelled{0};        // samples that carry labels or a span
   std::atomic<uint64_t> evicted_labels{0};  // … whose label set was gone
   std::atomic<uint64_t> dropped_slices{0};
+  std::atomic<uint64_t> late{0};  // CPU samples, wall samples and lost ones of a run that had ended when they were read: in no profile
   std::atomic<uint64_t> code_events{0};
   std::atomic<uint64_t> code_entries{0};
   std::atomic<uint64_t> evicted_overlap{0};
@@ -120,7 +123,8 @@ class Collector {
   void RecordTimes(bool record) { record_times_.store(record); }
   // Called on the collector's thread when it is awake, without any of its locks held. Set before EnsureStarted.
   void SetHousekeeping(std::function<void(uint64_t now_ns)> work) { housekeeping_ = std::move(work); }
-  // Times of the next slice count from here on.
+  // A run begins, no thread is armed: times of the next slice count from here on, and what an earlier run left behind is in no slice any
+  // more.
   void MarkStart();
 
   // Cuts and returns when everything recorded before the call is in a finished slice; false after `timeout_ms`.
@@ -150,6 +154,7 @@ class Collector {
   // Unit tests: one drain on the calling thread instead of the collector's own.
   bool DrainForTest() { return Drain(); }
   std::unique_ptr<stack::Slice> CutForTest() {
+    FollowRun();
     AddSleepers();
     return builder_.Cut();
   }
@@ -177,6 +182,8 @@ class Collector {
   bool TakeLostWall(SampledThread* thread);
   static void LoseStack(WallLedger* wall);
   void CutSlice();
+  void FollowRun();
+  void DropLate(SampledThread* thread);
   void StepFlush(uint64_t now_ns);
   void Sleep(bool worked);
   bool SomethingWaits();
@@ -193,6 +200,9 @@ class Collector {
   std::deque<std::unique_ptr<stack::Slice>> slices_;
   std::atomic<uint64_t> cuts_wanted_{0};
   uint64_t cuts_made_ = 0;  // under slices_mutex_
+  // Runs begun, and when the latest did; written under slices_mutex_, the time first.
+  std::atomic<uint64_t> runs_{0};
+  std::atomic<uint64_t> run_start_ns_{0};
   std::function<void()> slice_listener_;
 
   std::mutex flush_mutex_;
@@ -208,6 +218,7 @@ class Collector {
   label::Attribution attribution_;
 
   // Collector thread only.
+  uint64_t run_ = 0;  // the one that builder_ is about
   stack::SliceBuilder builder_;
   v8::FunctionTable functions_;
   Resolver resolver_;

@@ -77,7 +77,8 @@ class Profiler {
   // to end.
   void AttachEncoder(int32_t tid, std::function<void(char reason)> wake);
   void DetachEncoder(int32_t tid);
-  std::vector<std::unique_ptr<stack::Slice>> TakeSlices();
+  // Waits up to `limit_ms` for a slice with everything recorded before the call; false when there is none: `slices` misses the end then.
+  bool TakeSlices(int limit_ms, std::vector<std::unique_ptr<stack::Slice>>* slices);
   void Flushed() { collector_.FlushDone(); }
 
   // --- labels (profiler_labels.cc) ---

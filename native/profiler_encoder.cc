@@ -1,11 +1,13 @@
 // The encoder's side of the profiler: who is woken when slices wait, and how they are taken.
+#include <algorithm>
+
 #include "profiler.h"
 
 namespace strobe {
 
 namespace {
 
-constexpr int kCutAttempts = 5;
+constexpr int kAttemptMs = 1000;
 
 }  // namespace
 
@@ -31,12 +33,12 @@ void Profiler::DetachEncoder(int32_t tid) {
   encoder_wake_ = nullptr;
 }
 
-std::vector<std::unique_ptr<stack::Slice>> Profiler::TakeSlices() {
-  // A machine that gives the collector no CPU for a second: what is cut then would miss the end. Its caller has time, and a limit of its
-  // own.
-  for (int attempt = 0; attempt < kCutAttempts && !collector_.CutNow(1000); attempt++) {
-  }
-  return collector_.TakeSlices();
+bool Profiler::TakeSlices(int limit_ms, std::vector<std::unique_ptr<stack::Slice>>* slices) {
+  // A machine that gives the collector no CPU for seconds: what is cut then would miss the end. Its caller has time, and says how much.
+  bool complete = false;
+  for (int rest_ms = limit_ms; rest_ms > 0 && !complete; rest_ms -= kAttemptMs) complete = collector_.CutNow(std::min(rest_ms, kAttemptMs));
+  *slices = collector_.TakeSlices();
+  return complete;
 }
 
 }  // namespace strobe

@@ -126,6 +126,8 @@ export interface NativeStats {
   frames: number;
   unresolvedFrames: number;
   droppedSlices: number;
+  /** Samples (lost ones, too) that were read only after the run they belong to had ended, and another begun: in no profile. */
+  lateSamples: number;
   /** Code events taken, entries in the code map now, entries put out by overlap, by the memory bound, because their pages were gone. */
   codeEvents: number;
   codeEntries: number;
@@ -268,8 +270,11 @@ export interface NativeAddon {
   pendingSignal(): number;
   /** Encoder only: marks the calling thread as ours (kind 'strobe'; never sampled) and calls `wake` on its loop when slices wait. */
   attachEncoder(wake: (reason: 'slice' | 'flush') => void): void;
-  /** Encoder only: cuts now and returns every finished slice, oldest first. Blocks the calling thread for some milliseconds. */
-  takeSlices(): Slice[];
+  /**
+   * Encoder only: cuts now and returns every finished slice, oldest first. Blocks the calling thread for some milliseconds; on a machine that gives the collector
+   * no CPU up to `limitMs`: then it is not complete, and what was recorded last comes with a later call.
+   */
+  takeSlices(limitMs: number): { slices: Slice[]; complete: boolean };
   /** Encoder only: everything is delivered; a pending signal may end the process. */
   flushed(): void;
   /** Encoder only: compiles a known function in this isolate and checks that what is read of V8's heap is right; switches off what is not. Some milliseconds.

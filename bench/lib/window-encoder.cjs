@@ -42,10 +42,10 @@ let slices = [];
 let sliceCount = 0;
 wrap(native, 'takeSlices', 'slices');
 const take = native.takeSlices;
-native.takeSlices = () => {
-  const taken = take();
-  sliceCount += taken.length;
-  if (process.env.BENCH_SLICES) slices.push(...taken);
+native.takeSlices = (limitMs) => {
+  const taken = take(limitMs);
+  sliceCount += taken.slices.length;
+  if (process.env.BENCH_SLICES) slices.push(...taken.slices);
   return taken;
 };
 const { ProfileBuilder } = require(join(dist, 'pprof', 'builder.js'));

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "capture/capture.h"
+#include "capture/clocks.h"
 #include "test/check.h"
 
 namespace strobe {
@@ -34,6 +35,7 @@ struct SampleSpec {
   uint64_t weight_ns = 1000;
   uint16_t flags = 0;
   int64_t code_events = -1;  // -1: as many as are published now
+  uint64_t time_ns = 0;
 };
 
 class FakeThread {
@@ -71,7 +73,7 @@ class FakeThread {
     }
     auto* record = reinterpret_cast<capture::SampleRecord*>(room);
     record->code_events = spec.code_events < 0 ? thread.events.published().load() : static_cast<uint64_t>(spec.code_events);
-    record->time_ns = 0;
+    record->time_ns = spec.time_ns;
     record->weight_ns = spec.weight_ns;
     record->pc = spec.pc;
     record->vm_state = static_cast<uint16_t>(spec.state);
@@ -134,6 +136,67 @@ struct Fixture {
   FakeThread fake;
   Collector collector{[](SampledThread*) {}};
 };
+
+// A run whose last cut came too late: what it left behind is counted, and in no slice of the next one.
+TEST(collector_leftovers_of_a_run_are_in_no_other) {
+  Fixture f;
+  f.collector.MarkStart();
+  f.fake.Add(0x1000, 0x100, "JS:~main /app/a.js:1:1", kByteCode);
+  f.fake.Add(0x2000, 0x100, "JS:*old /app/a.js:2:1");
+  const auto now = [] { return capture::MonotonicNowNs(); };
+  // In the builder, then in the ring; each behind code that the next run meets again.
+  f.fake.Sample({.frames = {0x2010, 0x1010}, .time_ns = now()});
+  f.collector.DrainForTest();
+  f.fake.Move(0x2000, 0x3000);
+  f.fake.Sample({.frames = {0x3010, 0x1010}, .time_ns = now()});
+  f.fake.state.lost_since_taken.store(3);
+  f.fake.state.lost_ns_since_taken.store(3000);
+  f.fake.state.unsampled_ns_since_taken.store(500);
+
+  f.collector.MarkStart();
+  f.fake.Add(0x2000, 0x100, "JS:*young /app/a.js:3:1");
+  f.fake.Sample({.frames = {0x2010, 0x1010}, .weight_ns = 7000, .time_ns = now()});
+  f.fake.Sample({.frames = {0x3020, 0x1010}, .weight_ns = 70, .time_ns = now()});
+  f.fake.state.lost_since_taken.fetch_add(2);
+  f.collector.DrainForTest();
+  const auto slice = f.collector.CutForTest();
+  CHECK_EQ(Show(Stacks(*slice)), "(lost) 2\nmain;old 1\nmain;young 1\n");
+  CHECK_EQ(Weight(*slice), 7070.0);
+  CHECK_EQ(slice->totals.samples, 2);
+  CHECK_EQ(slice->totals.lost, 2);
+  CHECK_EQ(f.collector.counters().late.load(), 5);
+
+  // Cut in time: nothing is late.
+  f.collector.MarkStart();
+  f.fake.Sample({.frames = {0x2010, 0x1010}, .time_ns = now()});
+  CHECK_EQ(f.Drained(), "main;young 1\n");
+  CHECK_EQ(f.collector.counters().late.load(), 5);
+}
+
+// The collector is at work on a thread when the run begins.
+TEST(collector_a_run_that_begins_during_a_drain) {
+  for (int round = 0; round < 200; round++) {
+    Fixture f;
+    f.collector.MarkStart();
+    f.fake.Add(0x1000, 0x100, "JS:~main /app/a.js:1:1", kByteCode);
+    std::atomic<bool> done{false};
+    uint64_t taken = 0;
+    std::thread drains([&] {
+      while (!done.load()) f.collector.DrainForTest();
+    });
+    for (int i = 0; i < 20; i++) f.fake.Sample({.frames = {0x1010}, .time_ns = capture::MonotonicNowNs()});
+    f.collector.MarkStart();
+    for (int i = 0; i < 20; i++) {
+      if (f.fake.Sample({.frames = {0x1020}, .time_ns = capture::MonotonicNowNs()})) taken++;
+    }
+    done.store(true);
+    drains.join();
+    f.collector.DrainForTest();
+    const auto slice = f.collector.CutForTest();
+    CHECK_EQ(slice->totals.samples, taken);
+    CHECK_EQ(f.collector.counters().late.load(), 20);
+  }
+}
 
 TEST(collector_resolves_a_stack) {
   Fixture f;
@@ -689,7 +752,7 @@ TEST(collector_own_thread_cuts_on_request) {
   uint32_t number = 0;
   double end = 0;
   for (int round = 0; round < 5; round++) {
-    for (int i = 0; i <= round; i++) one->Sample({{0x1010}});
+    for (int i = 0; i <= round; i++) one->Sample({.frames = {0x1010}, .time_ns = capture::MonotonicNowNs()});
     if (!CHECK(collector->CutNow(10'000))) return;
     uint64_t samples = 0;
     for (const auto& slice : collector->TakeSlices()) {

@@ -132,14 +132,20 @@ function nameFilesByPath(slice: Slice): void {
   }
 }
 
-function pull(): void {
+/** Longer than this no window and no snapshot waits for the collector. */
+const CUT_LIMIT_MS = 5000;
+
+/** False when the collector got no CPU in all of `limitMs`: what was recorded last is not in it. */
+function pull(limitMs = CUT_LIMIT_MS): boolean {
   // A mode that is on for recordings only is in no window, run or snapshot.
   const own = [...run, ...windows, ...snapshots].filter(({ mode }) => !recordings.isBorrowed(mode));
-  for (const slice of native.takeSlices()) {
+  const { slices, complete } = native.takeSlices(limitMs);
+  for (const slice of slices) {
     nameFilesByPath(slice);
     const mapped = maps?.apply(slice) ?? { slice };
     for (const subscriber of [...own, ...recordings.subscribers]) subscriber.add(mapped.slice, mapped.use);
   }
+  return complete;
 }
 
 interface Cost {
@@ -219,6 +225,9 @@ function closeWindow(): void {
   deliverAll(windows, 'window', ++windowNumber, start);
 }
 
+/** Of the time that somebody waits for the end, what reading the last samples may take. */
+const CUT_SHARE = 0.7;
+const LEAST_CUT_MS = 500;
 /** Of the time that somebody waits for the end, what is left for the rest. */
 const FLUSH_SHARE = 0.9;
 
@@ -233,7 +242,9 @@ async function finish(askedMs: number): Promise<void> {
   Atomics.store(counters, COUNTER.ending, 1);
   clearInterval(windowTimer);
   try {
-    pull();
+    // Who waits for the end said for how long.
+    const limitMs = Math.max(LEAST_CUT_MS, options.exitTimeoutSeconds * 1000 * CUT_SHARE - (Date.now() - askedMs));
+    if (!pull(limitMs)) warn('the machine had no CPU for the last samples to be read within exitTimeoutSeconds: they are in no profile');
     deliverAll(run, 'run', 1, runStartMs);
     closeWindow();
     recordings.close();
@@ -296,13 +307,16 @@ function enqueue(work: () => void | Promise<void>): void {
   queue = queue.then(work).catch((error) => warn(`the encoder failed: ${(error as Error).stack ?? error}`));
 }
 
+const pullSlices = () => {
+  pull();
+};
 const finishFrom = (askedMs: number) => () => finish(askedMs);
 
 const windowTimer = windows.length > 0 ? setInterval(() => enqueue(closeWindow), options.windowSeconds * 1000) : undefined;
 
 native.attachEncoder((reason) => {
   if (reason === 'flush') ending = true;
-  enqueue(reason === 'flush' ? finishFrom(Date.now()) : pull);
+  enqueue(reason === 'flush' ? finishFrom(Date.now()) : pullSlices);
 });
 
 const control = options.control ? openControl() : undefined;
@@ -321,7 +335,7 @@ port.on('message', (message: ToEncoder) => {
   }
   if (message.type === 'modes') {
     // What was recorded until now belongs to those who had the mode on.
-    if (recordings.borrowed.length > 0) enqueue(pull);
+    if (recordings.borrowed.length > 0) enqueue(pullSlices);
     enqueue(() => {
       modes = message.modes;
     });
