@@ -376,7 +376,10 @@ test('slices merge: equal frames are one, weights are conserved, modes stay apar
 
 test('weights are rounded within a step, small ones to nanoseconds; what a thread used is conserved', () => {
   let seed = 1;
-  const random = () => (seed = (Math.imul(seed, 48271) >>> 0) % 2147483647) / 2147483647;
+  const random = () => {
+    seed = (Math.imul(seed, 48271) >>> 0) % 2147483647;
+    return seed / 2147483647;
+  };
   for (const rows of [0, 1, 2, 5000]) {
     const threads = 3;
     const weights = Array.from({ length: rows }, () =>
