@@ -3,8 +3,8 @@
 //
 // Contract: builds what is missing, prints a line for each minute, a table of what the antagonists did, one line for each verdict, and last `N passed, N failed[, N
 // skipped]`; exit code 1 on a failure, 2 on a usage error. What is shown: no crash, no hang, the process ends by itself; each session's profile is within 2 % of
-// its threads' CPU clocks; every sample is in the profile or counted as lost, and at most 2 % are lost; labels are right wherever they arrive; the resident size
-// grows by less than 1 MiB a minute more than in the twin (not under ASan, whose quarantine grows, and not in runs under ten minutes, which can't tell).
+// its threads' CPU clocks; every sample is in the profile or counted as lost, and at most 2 % are lost (under ASan any number: only our code is slower there,
+// and the collector may not keep up); labels are right wherever they arrive; the resident size grows by less than 1 MiB a minute more than in the twin (not under ASan, whose quarantine grows, and not in runs under ten minutes, which can't tell).
 // An antagonist that did nothing is a failure. The seed is printed; `--seed` repeats the choices, not the timing.
 
 import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
@@ -177,11 +177,12 @@ async function main() {
     index: join(root, 'dist', 'index.js'),
     ...native,
   };
+  const mostLost = asked.asan ? 1 : TOLERANCE;
   const sessions = { judged: 0, worst: 0, cpuNs: 0, samples: 0, lost: 0, misses: [] };
   const onLine = (object, all) => {
     if (object.session) {
       try {
-        const verdict = judgeSession(object.session, { ...takeFiles(object.session, decode), totals });
+        const verdict = judgeSession(object.session, { ...takeFiles(object.session, decode), totals, mostLost });
         sessions.judged++;
         for (const sum of ['cpuNs', 'samples', 'lost']) sessions[sum] += verdict[sum];
         if (Math.abs(verdict.worst) > Math.abs(sessions.worst)) sessions.worst = verdict.worst;

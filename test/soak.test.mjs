@@ -83,6 +83,8 @@ test('the judge of a session sees CPU that is missing or too much, samples that 
   );
   const [given, files] = session();
   assert.match(judgeSession(given, { ...files, snapshots: [files.profile, files.profile] }).misses.join(), /200 samples in the snapshots/);
+  const lossy = session({ lost: 10 });
+  assert.equal(judgeSession(lossy[0], { ...lossy[1], mostLost: 1 }).misses, [], 'counted, and that is all that is asked for');
   assert.equal(idle({ a: { done: 3 }, b: {}, c: { done: 0 } }, ['a', 'b', 'c', 'd']), ['b', 'c', 'd']);
 });
 

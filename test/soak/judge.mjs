@@ -78,10 +78,11 @@ export function cpuByThread(profile, keep = () => true) {
 const isSteady = (name) => name === 'main' || / steady \d$/.test(name);
 
 /**
- * What is wrong with one session; `profile` and `snapshots` are its decoded files, `totals(profile)` gives the engine's own counts.
+ * What is wrong with one session; `profile` and `snapshots` are its decoded files, `totals(profile)` gives the engine's own counts. `mostLost`: the share of samples
+ * that may be lost, counted.
  * @returns {{ misses: string[], worst: number, cpuNs: number, samples: number, lost: number }} worst: the largest deviation of a thread from its clock (0.01: 1 %)
  */
-export function judgeSession(session, { profile, snapshots, totals }) {
+export function judgeSession(session, { profile, snapshots, totals, mostLost = TOLERANCE }) {
   const misses = [];
   const [before, started, stopping, after] = session.clocks;
   const found = cpuByThread(profile, isSteady);
@@ -112,7 +113,7 @@ export function judgeSession(session, { profile, snapshots, totals }) {
   if (of('samples') !== said.samples) misses.push(`the engine took ${of('samples')} samples, the profile has ${said.samples}`);
   if (of('lost') !== said.lost) misses.push(`the engine lost ${of('lost')} samples, the profile says ${said.lost}`);
   if (of('droppedSlices') !== 0) misses.push(`${of('droppedSlices')} slices were dropped`);
-  if (said.lost > TOLERANCE * (said.samples + said.lost)) misses.push(`${said.lost} of ${said.samples + said.lost} samples were lost`);
+  if (said.lost > mostLost * (said.samples + said.lost)) misses.push(`${said.lost} of ${said.samples + said.lost} samples were lost`);
   if (session.after.refusedLabels !== session.before.refusedLabels) misses.push('labels failed their checks');
   for (const [name, state] of Object.entries(session.after.features)) {
     // What nobody asked for is no miss.
