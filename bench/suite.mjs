@@ -110,7 +110,7 @@ async function measureAll(asked, variantsOf, progress) {
     for (const name of asked.workloads) {
       const { pairs, scale, windowSeconds, node } = asked;
       const one = await measureWorkload(name, { node, sink, variants: variantsOf(name), pairs, scale, windowSeconds, progress });
-      measured[name] = { ...one, figures: figuresOf(one.rounds) };
+      measured[name] = { ...one, figures: figuresOf(one.rounds, one.windowSeconds) };
       progress.clear();
       console.log(`\n${workloadText(name, measured[name])}`);
     }

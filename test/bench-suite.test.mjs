@@ -41,7 +41,7 @@ function roundsOf(costs, size = 0.003, more = {}) {
   });
 }
 
-const measured = (workload, rounds) => ({ [workload]: { rounds, figures: figuresOf(rounds), windowSeconds: 2, failed: {} } });
+const measured = (workload, rounds) => ({ [workload]: { rounds, figures: figuresOf(rounds, 2), windowSeconds: 2, failed: {} } });
 const verdictOf = (verdicts, claim) => verdicts.find((verdict) => verdict.claim.startsWith(claim))?.verdict;
 const ofCost = (cost, size) => verdictOf(verdictsOf(measured('cpu', roundsOf({ 'strobe-plus': cost }, size))), 'cost at defaults');
 
@@ -69,6 +69,16 @@ test('the aim is a median, the rival a ratio within rounds with its window at it
   assert.is(verdictOf(verdicts, 'aim: median at 1 kHz'), 'not reached');
   // 60 ms of rotations in windows of 2 s would be 2 ms at 60 s: of the 1.06 there remains 1.002.
   assert.is(verdictOf(verdicts, 'costs less than'), 'fail');
+  // The same for ours: 30 ms of the encoder in windows of 2 s are 1 ms at 60 s.
+  const encoding = { 'strobe-plus': { own: { encoderNs: 30e6 } } };
+  assert.is(
+    verdictOf(verdictsOf(measured('cpu', roundsOf({ 'strobe-plus': 1.03 }, 0.001, encoding))), 'aim: median at defaults'),
+    'reached',
+  );
+  assert.is(
+    verdictOf(verdictsOf(measured('cpu', roundsOf({ 'strobe-plus': 1.05 }, 0.001, encoding))), 'aim: median at defaults'),
+    'not reached',
+  );
   const plain = verdictsOf(measured('cpu', roundsOf({ 'strobe-plus': 1.005, 'strobe-1k': 1.03, datadog: 1.06 }, 0.001)));
   assert.is(verdictOf(plain, 'aim: median at defaults'), 'reached');
   assert.is(verdictOf(plain, 'aim: median at 1 kHz'), 'reached');

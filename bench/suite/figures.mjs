@@ -2,13 +2,13 @@
 //
 // Contract: a round is { variant: measurement } of one workload, measured in random order; figuresOf(rounds, windowSeconds) gives { floor, variants }: per variant
 // estimates (median, low, high, n) of what differs from off *within a round*, and medians of the rest. `cost` and `wall` are ratios to the mean of the round's
-// two offs. A figure that a variant does not have is an estimate with n = 0.
+// two offs; `cost` as if windows were as long as they are by default, `rawCost` as measured. A figure that a variant does not have is an estimate with n = 0.
 
 import { estimate, median, quantile } from '../lib/stats.mjs';
 import { OFF } from './variants.mjs';
 
-/** How long the peers' own windows are, seconds (Datadog's tracer 65, Pyroscope's package 60): what a shorter window of the bench adds is not held against them. */
-const PEERS_WINDOW_SECONDS = 60;
+/** How long a window is at defaults, seconds (strobe and Pyroscope's package 60, Datadog's tracer 65): what a shorter window of the bench adds is held against nobody. */
+const DEFAULT_WINDOW_SECONDS = 60;
 
 const present = (values) => values.filter((value) => value !== undefined && Number.isFinite(value));
 const offsIn = (round) => OFF.filter((name) => round[name]);
@@ -43,10 +43,13 @@ const READ = {
   rotationMs: (run) => (run.own?.rotations > 0 ? run.own.rotationMs / run.own.rotations : undefined),
 };
 
-/** A peer's CPU as if its window had its own length: of the rotations that the thread was held for, as many are taken out as the bench's short window added. */
-function ownWindowCpuMs(run, windowSeconds) {
-  const rotating = run.own?.rotationMs ?? 0;
-  return run.cpuMs - rotating * Math.max(0, 1 - windowSeconds / PEERS_WINDOW_SECONDS);
+/**
+ * A run's CPU as if its windows were as long as by default: of what ends a window (strobe's encoder; the rotations that a peer held its thread for) as much is
+ * taken out as the bench's short windows added.
+ */
+function defaultWindowCpuMs(run, windowSeconds) {
+  const ending = (run.own?.rotationMs ?? 0) + (run.own?.encoderNs ?? 0) / 1e6;
+  return run.cpuMs - ending * Math.max(0, 1 - windowSeconds / DEFAULT_WINDOW_SECONDS);
 }
 
 /** Estimates of `read` of variant a against variant b in each round that has both: `how` makes one number of the two. */
@@ -58,7 +61,7 @@ export function paired(rounds, a, b, read, how) {
 /** Our CPU over a peer's, within a round. */
 export function overPeer(rounds, ours, peer, windowSeconds) {
   const both = rounds.filter((round) => round[ours] && round[peer]);
-  return estimate(both.map((round) => round[ours].cpuMs / ownWindowCpuMs(round[peer], windowSeconds)));
+  return estimate(both.map((round) => defaultWindowCpuMs(round[ours], windowSeconds) / defaultWindowCpuMs(round[peer], windowSeconds)));
 }
 
 export const difference = (a, b) => a - b;
@@ -70,17 +73,23 @@ export function overOff(rounds, variant, read) {
   return estimate(present(having.map((round) => read(round[variant]) - offOf(round, read))));
 }
 
-function figuresOfVariant(rounds, variant) {
+function figuresOfVariant(rounds, variant, windowSeconds) {
   const having = rounds.filter((round) => round[variant]);
   const runs = having.map((round) => round[variant]);
   const compared = having.filter((round) => offsIn(round).length > 0);
   const ratio = (read) => estimate(present(compared.map((round) => read(round[variant]) / offOf(round, read))));
   const middles = Object.fromEntries(Object.entries(READ).map(([name, read]) => [name, median(present(runs.map(read)))]));
-  return { n: runs.length, cost: ratio(READ.cpuMs), wall: ratio(READ.wallMs), ...middles };
+  return {
+    n: runs.length,
+    cost: ratio((run) => defaultWindowCpuMs(run, windowSeconds)),
+    rawCost: ratio(READ.cpuMs),
+    wall: ratio(READ.wallMs),
+    ...middles,
+  };
 }
 
-export function figuresOf(rounds) {
+export function figuresOf(rounds, windowSeconds) {
   const names = [...new Set(rounds.flatMap((round) => Object.keys(round)))];
   const floor = paired(rounds, 'off-a', 'off-b', READ.cpuMs, (a, b) => a / b);
-  return { floor, variants: Object.fromEntries(names.map((name) => [name, figuresOfVariant(rounds, name)])) };
+  return { floor, variants: Object.fromEntries(names.map((name) => [name, figuresOfVariant(rounds, name, windowSeconds)])) };
 }
