@@ -1,7 +1,7 @@
 // Resident memory that a profiler adds to the demo service (examples/agent.mjs): `node bench/memory.mjs [--node PATH] [--seconds 40] [--rounds 5] [--window 10]
-// [--way none,strobe,datadog,pyroscope]`, after a build.
+// [--way none,worker,strobe,datadog,pyroscope]`, after a build.
 //
-// A round runs the service once each: without a profiler, with strobe (the preload, 100 Hz, windows to files), with @datadog/pprof and with @pyroscope/nodejs (100 Hz,
+// A round runs the service once each: without a profiler, with an empty Worker (what Node takes for one: strobe's encoder is one), with strobe (the preload, 100 Hz, windows to files), with @datadog/pprof and with @pyroscope/nodejs (100 Hz,
 // a receiver on this machine), in random order. A run's figure is the median of its resident set, read from outside each half second of its second half; what a
 // profiler adds is the median over rounds of the difference to the run without.
 //
@@ -31,7 +31,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '40' },
     rounds: { type: 'string', default: '5' },
     window: { type: 'string', default: '10' },
-    way: { type: 'string', default: 'none,strobe,datadog,pyroscope' },
+    way: { type: 'string', default: 'none,worker,strobe,datadog,pyroscope' },
   },
 });
 const node = values.node.includes('/') ? resolve(values.node) : values.node;
@@ -92,11 +92,10 @@ async function run(way, server) {
   return { rss: median(readings.map(({ rss }) => rss)), addon: median(readings.map(({ addon }) => addon)), parts };
 }
 
-const NAMES = { strobe: 'strobe', datadog: '@datadog/pprof', pyroscope: '@pyroscope/nodejs' };
+const PEERS = { datadog: '@datadog/pprof', pyroscope: '@pyroscope/nodejs' };
+const NAMES = { worker: 'an empty Worker of Node', strobe: 'strobe', ...PEERS };
 const asked = values.way.split(',');
-const missing = Object.fromEntries(
-  asked.filter((way) => way !== 'strobe' && way in NAMES).map((way) => [way, competitorMissing(NAMES[way], node)]),
-);
+const missing = Object.fromEntries(asked.filter((way) => way in PEERS).map((way) => [way, competitorMissing(PEERS[way], node)]));
 const ways = asked.filter((way) => !missing[way]);
 
 const sink = createServer((request, response) => request.resume().on('end', () => response.end('{}'))).listen(0, '127.0.0.1');

@@ -1,4 +1,5 @@
-// Preloaded into the demo service by bench/memory.mjs: starts the profiler that BENCH_WAY names at 100 Hz with windows of BENCH_WINDOW seconds. `none`: nothing.
+// Preloaded into the demo service by bench/memory.mjs: starts the profiler that BENCH_WAY names at 100 Hz with windows of BENCH_WINDOW seconds. `none`: nothing; `worker`: a Worker that does
+// nothing.
 //
 // strobe: each second a line of JSON in BENCH_RESULT: { encoder (V8's account of the encoder's heap, lib/memory-encoder.cjs writes it), native (stats().memory) }.
 
@@ -11,6 +12,11 @@ const seconds = Number(process.env.BENCH_WINDOW);
 
 const WAYS = {
   none: () => undefined,
+  worker: () => {
+    if (!isMainThread) return;
+    const { Worker } = require('node:worker_threads');
+    new Worker('setInterval(() => undefined, 1e6)', { eval: true, stdout: true, stderr: true, execArgv: [] }).unref();
+  },
   strobe: () => {
     if (isMainThread && process.env.BENCH_RESULT) {
       const threads = require('node:worker_threads');
