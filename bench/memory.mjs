@@ -1,8 +1,8 @@
 // Resident memory that a profiler adds to the demo service (examples/agent.mjs): `node bench/memory.mjs [--node PATH] [--seconds 40] [--rounds 5] [--window 10]
 // [--way none,worker,strobe,datadog,pyroscope]`, after a build.
 //
-// A round runs the service once each: without a profiler, with an empty Worker (what Node takes for one: strobe's encoder is one), with strobe (the preload, 100 Hz, windows to files), with @datadog/pprof and with @pyroscope/nodejs (100 Hz,
-// a receiver on this machine), in random order. A run's figure is the median of its resident set, read from outside each half second of its second half; what a
+// A round runs the service once each: without a profiler, with an empty Worker (what Node takes for one: strobe's encoder is one), with strobe (the preload, 100 Hz,
+// windows to files), with @datadog/pprof and with @pyroscope/nodejs (100 Hz, a receiver on this machine), in random order. A run's figure is the median of its resident set, read from outside each half second of its second half; what a
 // profiler adds is the median over rounds of the difference to the run without.
 //
 // strobe by part: the encoder's heap as V8 counts it (and what it has outside); rings, code map, slice in the making and label sets as the engine counts them;

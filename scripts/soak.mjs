@@ -4,7 +4,8 @@
 // Contract: builds what is missing, prints a line for each minute, a table of what the antagonists did, one line for each verdict, and last `N passed, N failed[, N
 // skipped]`; exit code 1 on a failure, 2 on a usage error. What is shown: no crash, no hang, the process ends by itself; each session's profile is within 2 % of
 // its threads' CPU clocks; every sample is in the profile or counted as lost, and at most 2 % are lost (under ASan any number: only our code is slower there,
-// and the collector may not keep up); labels are right wherever they arrive; the resident size grows by less than 1 MiB a minute more than in the twin (not under ASan, whose quarantine grows, and not in runs under ten minutes, which can't tell).
+// and the collector may not keep up); labels are right wherever they arrive; the resident size grows by less than 1 MiB a minute more than in the twin (not under
+// ASan, whose quarantine grows, and not in runs under ten minutes, which can't tell).
 // An antagonist that did nothing is a failure. The seed is printed; `--seed` repeats the choices, not the timing.
 
 import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';

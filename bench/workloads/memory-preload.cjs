@@ -1,5 +1,5 @@
-// Preloaded into the demo service by bench/memory.mjs: starts the profiler that BENCH_WAY names at 100 Hz with windows of BENCH_WINDOW seconds. `none`: nothing; `worker`: a Worker that does
-// nothing.
+// Preloaded into the demo service by bench/memory.mjs: starts the profiler that BENCH_WAY names at 100 Hz with windows of BENCH_WINDOW seconds. `none`: nothing;
+// `worker`: a Worker that does nothing.
 //
 // strobe: each second a line of JSON in BENCH_RESULT: { encoder (V8's account of the encoder's heap, lib/memory-encoder.cjs writes it), native (stats().memory) }.
 

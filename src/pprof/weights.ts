@@ -1,8 +1,8 @@
 // What a row weighs in the profile: whole nanoseconds, and of large weights the nearest multiple of STEP_NS, whose varint has no random bytes at its end. A weight is the
-// time between two readings of a clock: its last three digits are noise to a reader, and were a sixth of a window's bytes, which no compression helps.
+// time between two readings of a clock: its last digits are noise to a reader, and no compression helps them.
 //
 // What is rounded away from one row goes to the next large one of the same thread: a thread's sum is exact to the nanosecond, each row within STEP_NS. Small weights,
-// where a step could be seen, are whole nanoseconds.
+// where a step could be seen, are whole nanoseconds; a thread that has no other is exact to half a nanosecond a row.
 
 /** Two bytes of seven bits each. */
 export const STEP_NS = 2 ** 14;

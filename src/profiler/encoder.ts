@@ -218,6 +218,12 @@ async function collectFor(mode: ProfileMode, seconds: number, signal: AbortSigna
 function closeWindow(): void {
   if (windows.length === 0) return;
   pull();
+  deliverWindow();
+}
+
+/** What was pulled until now. */
+function deliverWindow(): void {
+  if (windows.length === 0) return;
   const start = windowStartMs;
   windowStartMs = Date.now();
   if (windows.every((subscriber) => subscriber.empty)) return;
@@ -246,7 +252,8 @@ async function finish(askedMs: number): Promise<void> {
     const limitMs = Math.max(LEAST_CUT_MS, options.exitTimeoutSeconds * 1000 * CUT_SHARE - (Date.now() - askedMs));
     if (!pull(limitMs)) warn('the machine had no CPU for the last samples to be read within exitTimeoutSeconds: they are in no profile');
     deliverAll(run, 'run', 1, runStartMs);
-    closeWindow();
+    // Nothing is sampled any more: another pull would only wait once more.
+    deliverWindow();
     recordings.close();
     control?.endRecordings();
     await delivery.flush(options.exitTimeoutSeconds * 1000 * FLUSH_SHARE - (Date.now() - askedMs));
