@@ -19,6 +19,7 @@
 #include "capture/label_source.h"
 #include "clock/budget.h"
 #include "clock/sampler.h"
+#include "clock/signal_cost.h"
 #include "collector.h"
 #include "probe/probe.h"
 
@@ -138,8 +139,10 @@ class Profiler {
   const CollectorCounters& counters() const { return collector_.counters(); }
   // What delivering a signal costs; once, on the encoder's thread.
   void MeasureSignals() {
-    if (signal_ns_.load() == 0) signal_ns_.store(clock::MeasureSignalNs());
-    if (timer_signal_ns_.load() == 0) timer_signal_ns_.store(clock::MeasureTimerSignalNs());
+    if (signal_ns_.load() != 0) return;
+    const clock::SignalCost cost = clock::MeasureSignalCost();
+    signal_ns_.store(cost.sent_ns);
+    timer_signal_ns_.store(cost.timer_ns);
   }
   bool KnownKind(int32_t tid, probe::ThreadKind* kind);
 

@@ -177,8 +177,8 @@ export interface NativeStats {
   /** Threads so busy that a timer of their own asks for their samples, and no other thread wakes up for them. */
   selfClocked: number;
   /**
-   * CPU of strobe's own parts since the process's start, nanoseconds. `handlerNs`, `signalNs` (the kernel's part of the signals: estimated, what one takes on
-   * our own thread times their number), `gcNs` (stacks of collections) and `codeEventNs` were spent on application threads.
+   * CPU of strobe's own parts since the process's start, nanoseconds. `handlerNs`, `signalNs` (the kernel's part of the signals: estimated, what one takes in
+   * the midst of work on a thread of ours times their number), `gcNs` (stacks of collections) and `codeEventNs` were spent on application threads.
    */
   overhead: {
     handlerNs: number;

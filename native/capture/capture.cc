@@ -308,9 +308,15 @@ CaptureResult CaptureByTimer(ThreadState* state, const Registers& registers) {
   Add(&clock.fired, 1);
   if (!clock.on.load(std::memory_order_acquire)) return CaptureResult::kDisarmed;
   if (registers.asleep) {
-    LeaveSelfClock(state);
+    clock.asleep++;
+    if (clock.asleep >= kAsleepShots || !state->armed.load(std::memory_order_acquire)) {
+      LeaveSelfClock(state);
+    } else {
+      SetSelfClock(state, false);
+    }
     return CaptureResult::kAsleep;
   }
+  clock.asleep = 0;
   const CaptureResult result = Capture(state, registers, {.by_timer = true});
   // Switched off while it ran, or disarmed: whoever did that does not want it set again.
   if (result == CaptureResult::kDisarmed || !clock.on.load(std::memory_order_acquire)) return result;

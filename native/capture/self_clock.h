@@ -6,9 +6,10 @@
 // dead time and an exponential rest, on an absolute schedule. The timer fires by the wall clock: while the thread waits for a core its
 // signal waits with it and finds the thread where it was displaced: it was ready to run.
 //   A signal that finds its thread asleep (it cut a system call short) takes no sample, as the sampler would have sent none: the CPU waits
-// for the thread's next one, the timer stays off, `on` is cleared, the sampler is told and looks after the thread again. So a thread that
-// goes to sleep is woken once. A sleep that no signal ends (of the disk) shows by a signal that comes late to a thread that left its core
-// of its own accord since the timer was set: no sample either, and the timer goes on.
+// for the thread's next one. The third such signal in a row leaves the timer off, clears `on` and tells the sampler, which looks after the
+// thread again. So a thread that goes to sleep is woken three times at the most, and one that sleeps for a moment (it waits for the
+// others of a parallel collection) goes on clocking itself. A sleep that no signal ends (of the disk) shows by a signal that comes late to
+// a thread that left its core of its own accord since the timer was set: no sample either, and the timer goes on.
 //   `on` is also cleared by the sampler (the thread sleeps now and then, the signal does not come, wall time is to be recorded, the clock
 // stops); a signal that is on its way then does nothing and sets nothing. Who clears it switches the timer off behind that; a handler that
 // sets it at the same time looks at `on` behind its own call, and switches it off, too: one of both is last. The timer lives as long as the
@@ -29,6 +30,7 @@ struct SelfClock {
   std::atomic<bool> on{false};
   std::atomic<uint64_t> fired{0};  // handlers that the timer made run
   uint32_t random = 0;             // xorshift's state, never 0
+  uint32_t asleep = 0;             // signals in a row, up to the last one, that found the thread asleep
   uint64_t next_ns = 0;            // CLOCK_MONOTONIC, what the timer is set to
   uint64_t switches = 0;           // VoluntarySwitches() when it was set
 };
@@ -46,6 +48,9 @@ extern SelfClockRate g_self_clock_rate;
 inline constexpr double kDeadTime = 0.25;
 
 inline uint64_t DeadTimeNs(uint64_t period_ns) { return static_cast<uint64_t>(static_cast<double>(period_ns) * kDeadTime); }
+
+// So many signals in a row that find their thread asleep end its clock.
+inline constexpr uint32_t kAsleepShots = 3;
 
 // Fills the table of gaps. Called before the first clock is set; allocates nothing, calls libm.
 void PrepareSelfClocks();

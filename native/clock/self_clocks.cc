@@ -12,8 +12,8 @@ namespace strobe::clock {
 namespace {
 
 constexpr uint64_t kWatchNs = 100'000'000;
-constexpr uint64_t kBeginsPercent = 98;
-constexpr uint64_t kGoesOnPercent = 95;
+constexpr uint64_t kBeginsPercent = 95;
+constexpr uint64_t kGoesOnPercent = 90;
 constexpr uint64_t kLongestPeriodNs = 50'000'000;  // 20 Hz
 // A signal that does not come in so much CPU is blocked.
 constexpr uint64_t kPatiencePeriods = 20;
@@ -71,6 +71,7 @@ bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uin
   }
   // Threads that begin at one tick are not to stay in step.
   if (clock.random == 0) clock.random = (static_cast<uint32_t>(now_ns) ^ (static_cast<uint32_t>(thread->tid) * 0x9e3779b9u)) | 1;
+  clock.asleep = 0;
   clock.next_ns = now_ns;
   clock.switches = ~uint64_t{0};  // not known: the first shot, when it is late, takes no sample
   fired_ = clock.fired.load(std::memory_order_relaxed);

@@ -42,13 +42,8 @@ bool MakeThreadTimer(const ClockedThread& thread, uint64_t token, int32_t* timer
 // `at_ns`: when it fires; 0: never.
 void SetThreadTimer(int32_t timer, uint64_t at_ns);
 void DropThreadTimer(int32_t timer);
-
-// What the kernel takes to deliver a sample signal and to return from it, nanoseconds of CPU: measured on the calling thread, by signals
-// that the handler ignores. About 0.1 ms. 0 when the thread blocks the signal.
-uint64_t MeasureSignalNs();
-
-// The same for a signal of the thread's own timer, with setting the timer and its interrupt. About 10 ms of CPU.
-uint64_t MeasureTimerSignalNs();
+// It has fired, or was never set.
+bool ThreadTimerIsOver(int32_t timer);
 
 // The sampler thread's own seat: prepares its signal mask and timer slack.
 class Seat {

@@ -15,8 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "capture/clocks.h"
 #include "capture/handler.h"
 
@@ -154,56 +152,10 @@ void SetThreadTimer(int32_t timer, uint64_t at_ns) {
 
 void DropThreadTimer(int32_t timer) { syscall(SYS_timer_delete, timer); }
 
-uint64_t MeasureTimerSignalNs() {
-  constexpr int kRounds = 32;
-  constexpr int kReads = 64;  // of a clock: longer than an interrupt takes to come
-  if (!capture::HandlerInPlace()) return 0;
-  sigset_t blocked;
-  if (pthread_sigmask(SIG_BLOCK, nullptr, &blocked) != 0 || sigismember(&blocked, capture::SampleSignal()) != 0) return 0;
-  int32_t timer = -1;
-  // Token 0 is nobody's: the handler ignores it.
-  if (!MakeTimer(CLOCK_MONOTONIC, static_cast<int32_t>(syscall(SYS_gettid)), 0, &timer)) return 0;
-  const auto rounds = [&](bool fire) {
-    const uint64_t start = capture::ThreadCpuNowNs();
-    for (int i = 0; i < kRounds; i++) {
-      if (fire) SetThreadTimer(timer, capture::MonotonicNowNs() + 1);
-      for (int j = 0; j < kReads; j++) capture::MonotonicNowNs();
-    }
-    return (capture::ThreadCpuNowNs() - start) / kRounds;
-  };
-  // The least of three: nobody else's interrupts. The first rounds fault pages in.
-  uint64_t with = rounds(true);
-  for (int i = 0; i < 3; i++) with = std::min(with, rounds(true));
-  SetThreadTimer(timer, 0);
-  uint64_t without = rounds(false);
-  for (int i = 0; i < 2; i++) without = std::min(without, rounds(false));
-  DropThreadTimer(timer);
-  return with > without ? with - without : 0;
-}
-
-uint64_t MeasureSignalNs() {
-  constexpr int kRounds = 32;
-  // A signal whose disposition is the default one would end the process.
-  if (!capture::HandlerInPlace()) return 0;
-  sigset_t blocked;
-  if (pthread_sigmask(SIG_BLOCK, nullptr, &blocked) != 0 || sigismember(&blocked, capture::SampleSignal()) != 0) return 0;
-  ClockedThread self;
-  self.tid = static_cast<int32_t>(syscall(SYS_gettid));
-  siginfo_t info;
-  memset(&info, 0, sizeof info);
-  info.si_code = SI_QUEUE;
-  info.si_pid = getpid();
-  const auto round = [&](int signal) { syscall(SYS_rt_tgsigqueueinfo, getpid(), self.tid, signal, &info); };
-  round(capture::SampleSignal());  // the first one faults pages in
-  const uint64_t start = capture::ThreadCpuNowNs();
-  for (int i = 0; i < kRounds; i++) round(capture::SampleSignal());
-  const uint64_t sent = capture::ThreadCpuNowNs();
-  // Signal 0 is checked and not sent: the system call itself is the sampler's cost.
-  for (int i = 0; i < kRounds; i++) round(0);
-  const uint64_t done = capture::ThreadCpuNowNs();
-  const uint64_t with = (sent - start) / kRounds;
-  const uint64_t without = (done - sent) / kRounds;
-  return with > without ? with - without : 0;
+bool ThreadTimerIsOver(int32_t timer) {
+  itimerspec left;
+  memset(&left, 0, sizeof left);
+  return syscall(SYS_timer_gettime, timer, &left) != 0 || (left.it_value.tv_sec == 0 && left.it_value.tv_nsec == 0);
 }
 
 void Seat::TakeCurrentThread() {

@@ -1,0 +1,168 @@
+#include "clock/signal_cost.h"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <memory>
+#include <system_error>
+#include <thread>
+
+#include "capture/clocks.h"
+#include "capture/handler.h"
+#include "capture/self_clock.h"
+#include "clock/trigger.h"
+
+namespace strobe::clock {
+
+namespace {
+
+constexpr size_t kRounds = 25;
+constexpr uint64_t kRoundNs = 250'000;
+constexpr uint64_t kFireNs = 60'000;  // into the round
+constexpr uint64_t kLongestWaitNs = 5'000'000;
+
+// The same amount of work each time, over more memory than a first-level cache holds.
+class Work {
+ public:
+  Work() : words_(new uint32_t[kWords]()) {
+    Do(20'000);  // faults the pages in
+    const uint64_t start = capture::ThreadCpuNowNs();
+    constexpr uint32_t kTrial = 20'000;
+    Do(kTrial);
+    const uint64_t took = std::max<uint64_t>(capture::ThreadCpuNowNs() - start, 1);
+    steps_ = static_cast<uint32_t>(std::min<uint64_t>(kTrial * kRoundNs / took, 10'000'000));
+  }
+  void Round() { Do(steps_); }
+
+ private:
+  static constexpr uint32_t kWords = 1 << 16;
+
+  void Do(uint32_t steps) {
+    uint32_t at = at_;
+    for (uint32_t i = 0; i < steps; i++) {
+      at = at * 1664525u + 1013904223u + words_[at >> 16];
+      words_[at >> 16] ^= 1;
+    }
+    at_ = at;
+  }
+
+  std::unique_ptr<uint32_t[]> words_;
+  uint32_t at_ = 1;
+  uint32_t steps_ = 0;
+};
+
+uint64_t Median(std::array<uint64_t, kRounds>* values) {
+  std::sort(values->begin(), values->end());
+  return (*values)[kRounds / 2];
+}
+
+// `fire` makes a signal come soon, `calls` are the handler's own, `come` waits until it came; all but `come` are counted.
+template <typename Fire, typename Calls, typename Come>
+uint64_t Difference(Work* work, Fire fire, Calls calls, Come come) {
+  std::array<uint64_t, kRounds> with;
+  std::array<uint64_t, kRounds> without;
+  for (size_t i = 0; i < kRounds; i++) {
+    uint64_t start = capture::ThreadCpuNowNs();
+    work->Round();
+    without[i] = capture::ThreadCpuNowNs() - start;
+    start = capture::ThreadCpuNowNs();
+    fire();
+    work->Round();
+    calls();
+    with[i] = capture::ThreadCpuNowNs() - start;
+    if (!come()) return 0;
+  }
+  const uint64_t fired = Median(&with);
+  const uint64_t quiet = Median(&without);
+  return fired > quiet ? fired - quiet : 0;
+}
+
+template <typename Done>
+bool WaitFor(Done done) {
+  const uint64_t limit = capture::MonotonicNowNs() + kLongestWaitNs;
+  while (!done()) {
+    if (capture::MonotonicNowNs() > limit) return false;
+  }
+  return true;
+}
+
+ClockedThread Self() {
+  ClockedThread self;
+  self.tid = static_cast<int32_t>(syscall(SYS_gettid));
+  return self;
+}
+
+uint64_t MeasureTimer(Work* work) {
+  const ClockedThread self = Self();
+  int32_t timer = -1;
+  // Token 0 is nobody's: the handler ignores it.
+  if (!MakeThreadTimer(self, 0, &timer)) return 0;
+  const uint64_t cost = Difference(
+      work, [&] { SetThreadTimer(timer, capture::MonotonicNowNs() + kFireNs); },
+      [] {
+        // SetSelfClock and OnSignal.
+        capture::VoluntarySwitches();
+        capture::ThreadCpuNowNs();
+        syscall(SYS_gettid);
+      },
+      [&] { return WaitFor([&] { return ThreadTimerIsOver(timer); }); });
+  DropThreadTimer(timer);
+  return cost;
+}
+
+// From another core where there is one: a thread that waits for `wanted`, and sends at once.
+uint64_t MeasureSent(Work* work) {
+  const ClockedThread self = Self();
+  std::atomic<uint32_t> wanted{0};
+  std::atomic<uint32_t> sent{0};
+  std::atomic<bool> over{false};
+  std::thread sender;
+  try {
+    sender = std::thread([&] {
+      sigset_t all;
+      sigfillset(&all);
+      pthread_sigmask(SIG_BLOCK, &all, nullptr);
+      while (!over.load(std::memory_order_acquire)) {
+        const uint32_t next = wanted.load(std::memory_order_acquire);
+        if (next == sent.load(std::memory_order_relaxed)) {
+          std::this_thread::yield();  // on one core the other thread must run
+          continue;
+        }
+        SendSample(self, 0);
+        sent.store(next, std::memory_order_release);
+      }
+    });
+  } catch (const std::system_error&) {
+    return 0;
+  }
+  const uint64_t cost = Difference(
+      work, [&] { wanted.fetch_add(1, std::memory_order_release); },
+      [] {
+        capture::ThreadCpuNowNs();
+        syscall(SYS_gettid);
+      },
+      [&] { return WaitFor([&] { return sent.load(std::memory_order_acquire) == wanted.load(std::memory_order_relaxed); }); });
+  over.store(true, std::memory_order_release);
+  sender.join();
+  return cost;
+}
+
+}  // namespace
+
+SignalCost MeasureSignalCost() {
+  SignalCost cost;
+  // A signal whose disposition is the default one would end the process.
+  if (!capture::HandlerInPlace()) return cost;
+  sigset_t blocked;
+  if (pthread_sigmask(SIG_BLOCK, nullptr, &blocked) != 0 || sigismember(&blocked, capture::SampleSignal()) != 0) return cost;
+  Work work;
+  cost.timer_ns = MeasureTimer(&work);
+  cost.sent_ns = MeasureSent(&work);
+  return cost;
+}
+
+}  // namespace strobe::clock
