@@ -1,8 +1,8 @@
-// `npm run bench:quick [-- --part cpu|typescript|gaps|start|code|labels|idle|busy|own|all] [--pairs N] [--json FILE] [--node PATH]`: what strobe costs, measured here and now.
+// `npm run bench:quick [-- --part cpu|typescript|gaps|start|code|labels|idle|busy|own|sample|all] [--pairs N] [--json FILE] [--node PATH]`: what strobe costs, measured here and now.
 //
 // Contract: tables on stdout, a progress line on a terminal's stderr, then one verdict line a claim: pass, fail or not enough data (docs/bench.md says
 // how each is reached). Exit code 1 when a verdict is fail or a run broke, 2 on a usage error. All parts together take some 10 minutes on two cores that have nothing else to do.
-// `--pairs` is the number of rounds of each part (cpu, typescript, gaps, idle 5, start 15, code 12, labels 20, busy 2, own 12); `--node` runs the workloads under another Node;
+// `--pairs` is the number of rounds of each part (cpu, typescript, gaps, idle 5, start 15, code 12, labels 20, busy 2, own 12, sample 8); `--node` runs the workloads under another Node;
 // `--json` also writes every measurement. `--part` takes several, with commas.
 
 import { spawnSync } from 'node:child_process';
@@ -18,6 +18,7 @@ import { partIdle } from './lib/part-idle.mjs';
 import { partLabels } from './lib/part-labels.mjs';
 import { partLoad } from './lib/part-load.mjs';
 import { partOwn } from './lib/part-own.mjs';
+import { partSample } from './lib/part-sample.mjs';
 import { partStart } from './lib/part-start.mjs';
 import { Progress } from './lib/progress.mjs';
 import { FAIL, worst } from './lib/verdict.mjs';
@@ -32,6 +33,7 @@ const PARTS = {
   idle: partIdle,
   busy: partBusy,
   own: partOwn,
+  sample: partSample,
 };
 const USAGE = `usage: npm run bench:quick -- [--part ${Object.keys(PARTS).join('|')}|all] [--pairs N] [--json FILE] [--node PATH]`;
 

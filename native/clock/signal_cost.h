@@ -1,11 +1,12 @@
 // What a signal costs the thread that it interrupts, beside what the handler counts of itself (`handler_ns`): for `stats().overhead`.
 //
-// Measured once, on a thread of ours. A signal that is sent and taken in a tight loop costs half of what one costs in the midst of work: its
-// kernel code is in the caches, and a timer that is over at once saves a virtual machine the exit for the real one's interrupt. So it is
-// measured as it comes in life: some work that fills the first caches, the same with one signal in its midst, in turns; the difference of
-// both medians, plus those calls of the handler that come before its clock is read or after.
+// Measured once, on a thread of ours. A signal that is sent and taken in a tight loop costs half of what one costs in the midst of work:
+// its kernel code is in the caches, and a timer that is over at once saves a virtual machine the exit for the real one's interrupt. So it
+// is measured as it comes in life: some work that fills the first caches, the same with one signal in its midst, in turns; the difference
+// of both medians, plus those calls of the handler that come before its clock is read or after.
 //
-// What this does not see: what a signal costs a program with a larger working set, whose own lines it displaces (`npm run bench:quick -- --part own`).
+// What this does not see: what a signal costs a program with a larger working set, whose own lines it displaces (`npm run bench:quick --
+// --part sample`).
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ struct SignalCost {
 };
 
 // Nanoseconds of CPU of the interrupted thread; 0 for what could not be measured (the calling thread blocks the signal, no timer, no
-// thread). Takes some 20 ms of CPU on the calling thread and up to 10 on a thread made for it.
+// thread). Takes some 30 ms of CPU on the calling thread and up to 15 on a thread made for it.
 SignalCost MeasureSignalCost();
 
 }  // namespace strobe::clock

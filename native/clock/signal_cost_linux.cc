@@ -20,9 +20,9 @@ namespace strobe::clock {
 
 namespace {
 
-constexpr size_t kRounds = 25;
-constexpr uint64_t kRoundNs = 250'000;
-constexpr uint64_t kFireNs = 60'000;  // into the round
+constexpr size_t kRounds = 61;
+constexpr uint64_t kRoundNs = 120'000;
+constexpr uint64_t kFireNs = 40'000;  // into the round
 constexpr uint64_t kLongestWaitNs = 5'000'000;
 
 // The same amount of work each time, over more memory than a first-level cache holds.
@@ -39,13 +39,13 @@ class Work {
   void Round() { Do(steps_); }
 
  private:
-  static constexpr uint32_t kWords = 1 << 16;
+  static constexpr uint32_t kWords = 1 << 15;
 
   void Do(uint32_t steps) {
     uint32_t at = at_;
     for (uint32_t i = 0; i < steps; i++) {
-      at = at * 1664525u + 1013904223u + words_[at >> 16];
-      words_[at >> 16] ^= 1;
+      at = at * 1664525u + 1013904223u + words_[at >> 17];
+      words_[at >> 17] ^= 1;
     }
     at_ = at;
   }

@@ -106,7 +106,7 @@ TEST(self_clock_handler_leaves_a_thread_that_slept) {
     own.state->self_clock.next_ns = 0;
     CHECK(CaptureByTimer(own.state, registers) == CaptureResult::kAsleep);
     CHECK_EQ(own.state->samples.load(), 0);
-    CHECK_EQ(own.state->last_cpu_ns.load(), start);                                  // the CPU waits
+    CHECK_EQ(own.state->last_cpu_ns.load(), start);                              // the CPU waits
     CHECK_EQ(own.state->self_clock.next_ns != 0, shot < capture::kAsleepShots);  // set again, but for the last
   }
   CHECK(!own.state->self_clock.on.load());
