@@ -139,10 +139,10 @@ class Profiler {
   const CollectorCounters& counters() const { return collector_.counters(); }
   // What delivering a signal costs; once, on the encoder's thread.
   void MeasureSignals() {
-    if (signal_ns_.load() != 0) return;
+    if (signal_ns_.load() != 0 && timer_signal_ns_.load() != 0) return;
     const clock::SignalCost cost = clock::MeasureSignalCost();
-    signal_ns_.store(cost.sent_ns);
-    timer_signal_ns_.store(cost.timer_ns);
+    if (signal_ns_.load() == 0) signal_ns_.store(cost.sent_ns);
+    if (timer_signal_ns_.load() == 0) timer_signal_ns_.store(cost.timer_ns);
   }
   bool KnownKind(int32_t tid, probe::ThreadKind* kind);
 

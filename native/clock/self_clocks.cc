@@ -20,6 +20,12 @@ constexpr uint64_t kPatiencePeriods = 20;
 constexpr uint64_t kPatienceNs = 50'000'000;
 constexpr uint64_t kBlockedPauseNs = 5'000'000'000;
 
+// Ready to run, and its clock stands: a thread on a core is in the same state.
+bool WaitsForCore(ClockedThread* thread) {
+  const uint64_t cpu_ns = ReadCpuNs(*thread);
+  return ReadCpuNs(*thread) == cpu_ns && IsRunnable(thread);
+}
+
 }  // namespace
 
 void SelfClocked::Watch(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns) {
@@ -38,8 +44,8 @@ bool SelfClocked::WasBusy(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_n
   Schedule schedule;
   if (!waits_known_ || !ReadSchedule(thread, &schedule)) return false;
   busy_ns += schedule.waited_ns - waited_ns_;
-  // The kernel counts a wait when it is over.
-  return busy_ns >= needed_ns || (needed_ns - busy_ns < (now_ns - since_ns_) / 5 && IsRunnable(thread));
+  // The kernel counts a wait when it is over: what is missing may be the wait of this moment.
+  return busy_ns >= needed_ns || (needed_ns - busy_ns < (now_ns - since_ns_) / 5 && WaitsForCore(thread));
 }
 
 bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns) {
