@@ -8,7 +8,7 @@ export const WORKLOADS = {
   cpu: { text: 'numbers, objects, strings, JSON; JIT-heavy', way: 'part', units: 50, warm: 20 },
   typescript: { text: 'the TypeScript compiler checks src/', way: 'part', units: 1, warm: 1 },
   promises: { text: 'chains of async functions', way: 'part', units: 600, warm: 150 },
-  http: { text: 'JSON server under load, spans', way: 'part', units: 60, warm: 20 },
+  http: { text: 'JSON server under load, spans', way: 'part', units: 60, warm: 60 },
   streams: { text: 'streams, zlib, crypto', way: 'part', units: 40, warm: 10 },
   heap: { text: 'allocation beside 300 MB alive', way: 'part', units: 60, warm: 20 },
   threads: { text: 'four busy Workers', way: 'part', units: 10, warm: 4 },

@@ -3,6 +3,7 @@
 //
 // Prints JSON, ms: wall time of loading the package, the addon (`loadMs`) and of startProfiler() (`wallMs`), the part of the latter that the thread held
 // (`heldMs`: without waiting for a core) and its CPU (`cpuMs`), the parts by stats().start, and the thread's CPU in the 200 ms after.
+// With BENCH_PROFILER=datadog the same of @datadog/pprof, set as Datadog's tracer sets it: `loadMs` is then loading all of it, and there are no parts.
 
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
@@ -27,8 +28,29 @@ function account() {
   return { cpuMs: cpu / 1e6, delayMs: delay / 1e6 };
 }
 
+function other() {
+  const loadStart = performance.now();
+  const { time } = require('@datadog/pprof');
+  const loadMs = performance.now() - loadStart;
+  const before = account();
+  const startMs = performance.now();
+  time.start({
+    intervalMicros: 10_000,
+    durationMillis: 60_000,
+    withContexts: true,
+    collectCpuTime: true,
+    lineNumbers: false,
+    workaroundV8Bug: true,
+  });
+  const wallMs = performance.now() - startMs;
+  const after = account();
+  console.log(JSON.stringify({ loadMs, wallMs, heldMs: wallMs - (after.delayMs - before.delayMs), cpuMs: after.cpuMs - before.cpuMs }));
+  process.exit(0);
+}
+
 prepare();
 account();
+if (process.env.BENCH_PROFILER === 'datadog') other();
 const packageStart = performance.now();
 const { startProfiler, fileExporter } = require(join(dist, 'index.js'));
 const loadStart = performance.now();
