@@ -17,7 +17,14 @@ namespace {
 // Handles' slots are 64-bit words that hold tagged pointers; a napi_value is the address of one.
 uint64_t* Slot(Napi::Value value) { return reinterpret_cast<uint64_t*>(static_cast<napi_value>(value)); }
 
-uint32_t Word(const Napi::CallbackInfo& info, size_t at) { return info[at].As<Napi::Number>().Uint32Value(); }
+// The first `count` arguments, as 32 bits each. False when one is no number. One call into Node-API each: this is on the way of every span.
+template <size_t count>
+bool ReadWords(const Napi::CallbackInfo& info, uint32_t (&words)[count]) {
+  for (size_t i = 0; i < count; i++) {
+    if (napi_get_value_uint32(info.Env(), info[i], &words[i]) != napi_ok) return false;
+  }
+  return true;
+}
 
 bool AreNumbers(const Napi::CallbackInfo& info, size_t count) {
   if (info.Length() < count) return false;
@@ -134,20 +141,22 @@ Napi::Value InheritedLabels(const Napi::CallbackInfo& info) {
 
 Napi::Value EnterSection(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  if (!AreNumbers(info, 4)) return Wrong(env, "enterSection(span, spanGeneration, set, setGeneration)");
+  uint32_t words[4];
+  if (!ReadWords(info, words)) return Wrong(env, "enterSection(span, spanGeneration, set, setGeneration)");
   capture::LabelSource* labels = Profiler::Get().Labels();
   // Not sampled: nobody asks what it cost, and the counters of an earlier run stay what they are.
   if (labels->state == nullptr || !labels->state->armed.load(std::memory_order_relaxed)) return Napi::Number::New(env, 0);
-  const label::SectionOwner owner{Word(info, 0), Word(info, 1), Word(info, 2), Word(info, 3)};
+  const label::SectionOwner owner{words[0], words[1], words[2], words[3]};
   return Napi::Number::New(env, label::EnterSection(labels, owner, labels->state->armed_cpu_ns.load(std::memory_order_relaxed)));
 }
 
 Napi::Value ExitSection(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  if (!AreNumbers(info, 1)) return Wrong(env, "exitSection(depth)");
+  uint32_t depth[1];
+  if (!ReadWords(info, depth)) return Wrong(env, "exitSection(depth)");
   capture::LabelSource* labels = Profiler::Get().Labels();
   if (labels->state == nullptr) return env.Undefined();
-  label::ExitSection(labels, &label::LabelTable::Get(), Word(info, 0), labels->thread_key,
+  label::ExitSection(labels, &label::LabelTable::Get(), depth[0], labels->thread_key,
                      labels->state->armed_cpu_ns.load(std::memory_order_relaxed));
   return env.Undefined();
 }
@@ -165,25 +174,32 @@ Napi::Value OpenSpan(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(generation) * capture::SpanSlots::kCapacity + slot);
 }
 
+// CPU of the span so far, nanoseconds; -1 when nobody counts it.
+double SpanNs(const capture::LabelSource& labels, uint32_t slot, uint32_t generation) {
+  const capture::SpanUse* use = labels.spans.Find(slot, generation);
+  if (use == nullptr) return -1;
+  uint64_t used = use->exact_ns.load(std::memory_order_relaxed) + use->rest_ns.load(std::memory_order_relaxed);
+  if (labels.state != nullptr) {
+    used += label::OpenSectionsNs(labels, slot, generation, labels.state->armed_cpu_ns.load(std::memory_order_relaxed));
+  }
+  return static_cast<double>(used);
+}
+
 Napi::Value ReadSpan(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  if (!AreNumbers(info, 2)) return Wrong(env, "readSpan(span, spanGeneration)");
-  const capture::LabelSource* labels = Profiler::Get().Labels();
-  const capture::SpanUse* use = labels->spans.Find(Word(info, 0), Word(info, 1));
-  if (use == nullptr) return Napi::Number::New(env, -1);
-  uint64_t used = use->exact_ns.load(std::memory_order_relaxed) + use->rest_ns.load(std::memory_order_relaxed);
-  if (labels->state != nullptr) {
-    used += label::OpenSectionsNs(*labels, Word(info, 0), Word(info, 1), labels->state->armed_cpu_ns.load(std::memory_order_relaxed));
-  }
-  return Napi::Number::New(env, static_cast<double>(used));
+  uint32_t span[2];
+  if (!ReadWords(info, span)) return Wrong(env, "readSpan(span, spanGeneration)");
+  return Napi::Number::New(env, SpanNs(*Profiler::Get().Labels(), span[0], span[1]));
 }
 
 Napi::Value CloseSpan(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  if (!AreNumbers(info, 2)) return Wrong(env, "closeSpan(span, spanGeneration)");
-  const Napi::Value used = ReadSpan(info);
-  Profiler::Get().Labels()->spans.Close(Word(info, 0), Word(info, 1));
-  return used;
+  uint32_t span[2];
+  if (!ReadWords(info, span)) return Wrong(env, "closeSpan(span, spanGeneration)");
+  capture::LabelSource* labels = Profiler::Get().Labels();
+  const double used = SpanNs(*labels, span[0], span[1]);
+  labels->spans.Close(span[0], span[1]);
+  return Napi::Number::New(env, used);
 }
 
 const char* WhoseName(label::Attribution::Whose whose) {

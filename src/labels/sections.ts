@@ -4,14 +4,14 @@
 
 import type { Label } from '../label';
 import { labelEngine } from './engine';
-import { runWith } from './storage';
+import { atCallbackEnd, runWith } from './storage';
 
 let depth = 0;
 let watched = false;
 
 /**
- * Runs when no JavaScript is on the stack: a section that is open then was left without `finally` (vm's timeout ends code that way). Without this its thread's
- * CPU would be charged to nobody any more.
+ * Runs when no JavaScript is on the stack, or the callback is over in which the outermost section began: a section that is open then was left without `finally`
+ * (vm's timeout ends code that way). Without this its thread's CPU would be charged to nobody any more.
  */
 function giveUpAbandoned(): void {
   watched = false;
@@ -20,10 +20,10 @@ function giveUpAbandoned(): void {
   labelEngine()?.exitSection(0);
 }
 
-/** One promise for all sections until the microtasks run. */
+/** Once for all sections of a callback. By a promise where no hook tells its end: under async hooks one costs more than the section. */
 function watch(): void {
   watched = true;
-  void Promise.resolve().then(giveUpAbandoned);
+  if (!atCallbackEnd(giveUpAbandoned)) void Promise.resolve().then(giveUpAbandoned);
 }
 
 export function insideSection(): boolean {

@@ -52,8 +52,21 @@ function attach(): Way {
   return 'hooks';
 }
 
+/** Labels that were current before the callbacks that run now, the outermost first. */
+const outer: (Label | undefined)[] = [];
+/** Called when fewer callbacks run than this. */
+let endsBelow = 0;
+let onCallbackEnd: (() => void) | undefined;
+
+/** Calls `fn` when the callback that runs now is over. False where nothing tells that: `fn` is not called then. */
+export function atCallbackEnd(fn: () => void): boolean {
+  if (outer.length === 0) return false;
+  endsBelow = outer.length;
+  onCallbackEnd = fn;
+  return true;
+}
+
 function followByHooks(): void {
-  const outer: (Label | undefined)[] = [];
   createHook({
     // Promises by a line of their own, here and below: V8 specialises each place of access on the objects seen there, and a timer or a socket must not make
     // every promise slower (measured: 3 to 5 % of an await).
@@ -70,6 +83,10 @@ function followByHooks(): void {
     after() {
       // Empty when the callback began before the hook was there.
       holder.current = outer.pop();
+      if (outer.length < endsBelow) {
+        endsBelow = 0;
+        onCallbackEnd?.();
+      }
     },
   }).enable();
 }
