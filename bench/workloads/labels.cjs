@@ -11,6 +11,7 @@
 const { AsyncLocalStorage, createHook } = require('node:async_hooks');
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
+const { TRACER_OPTIONS } = require('./lib/datadog.cjs');
 
 const cell = new Int32Array(new SharedArrayBuffer(4));
 const hops = Number(process.env.BENCH_HOPS);
@@ -48,14 +49,7 @@ const WAYS = {
   datadog: () => {
     const { time } = require(join(__dirname, '..', 'node_modules', '@datadog', 'pprof'));
     const frame = process.env.BENCH_FRAME === '1';
-    time.start({
-      intervalMicros: 10_000,
-      durationMillis: 60_000,
-      withContexts: true,
-      collectCpuTime: true,
-      lineNumbers: false,
-      useCPED: frame,
-    });
+    time.start({ ...TRACER_OPTIONS, useCPED: frame });
     if (frame) return (fn) => time.runWithContext({ agent: 'a' }, fn);
     createHook({ before: () => time.setContext(storage.getStore()) }).enable();
     return (fn) => inStorage(fn);

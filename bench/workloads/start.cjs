@@ -7,6 +7,7 @@
 
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
+const { TRACER_OPTIONS } = require('./lib/datadog.cjs');
 
 const heap = process.env.BENCH_HEAP;
 const dist = join(__dirname, '..', '..', 'dist');
@@ -34,14 +35,7 @@ function other() {
   const loadMs = performance.now() - loadStart;
   const before = account();
   const startMs = performance.now();
-  time.start({
-    intervalMicros: 10_000,
-    durationMillis: 60_000,
-    withContexts: true,
-    collectCpuTime: true,
-    lineNumbers: false,
-    workaroundV8Bug: true,
-  });
+  time.start({ ...TRACER_OPTIONS, workaroundV8Bug: true });
   const wallMs = performance.now() - startMs;
   const after = account();
   console.log(JSON.stringify({ loadMs, wallMs, heldMs: wallMs - (after.delayMs - before.delayMs), cpuMs: after.cpuMs - before.cpuMs }));
