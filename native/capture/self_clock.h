@@ -7,7 +7,7 @@
 // signal waits with it and finds the thread where it was displaced: it was ready to run.
 //   A signal that finds its thread asleep (it cut a system call short) takes no sample, as the sampler would have sent none: the CPU waits
 // for the thread's next one. The third such signal in a row leaves the timer off, clears `on` and tells the sampler, which looks after the
-// thread again. So a thread that goes to sleep is woken three times at the most, and one that sleeps for a moment (it waits for the
+// thread again. So a thread that goes to sleep is woken some three times, and one that sleeps for a moment (it waits for the
 // others of a parallel collection) goes on clocking itself. A sleep that no signal ends (of the disk) shows by a signal that comes late to
 // a thread that left its core of its own accord since the timer was set: no sample either, and the timer goes on.
 //   `on` is also cleared by the sampler (the thread sleeps now and then, the signal does not come, wall time is to be recorded, the clock

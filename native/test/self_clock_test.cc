@@ -69,6 +69,24 @@ struct Own {
   capture::ThreadState* state;
 };
 
+// The calling thread is sampled from here on, and no longer.
+void BeginSampling(capture::ThreadState* state, Sampler* sampler) {
+  const auto tid = static_cast<int32_t>(syscall(SYS_gettid));
+  state->pending = 0;
+  state->samples = 0;
+  state->sampled_cpu_ns = 0;
+  state->wall_began_ns = 0;
+  state->last_cpu_ns = ThreadCpuNowNs();
+  state->tid.store(tid, std::memory_order_release);
+  state->armed.store(true, std::memory_order_release);
+  sampler->Add(state, tid);
+}
+void EndSampling(capture::ThreadState* state, Sampler* sampler) {
+  state->armed.store(false);
+  sampler->Remove(state);
+  state->tid.store(0);
+}
+
 TEST(self_clock_handler_samples_and_leaves_the_samplers_signal_alone) {
   Own own;
   own.state->pending = 1;
@@ -321,13 +339,7 @@ TEST(self_clock_knows_a_thread_that_sleeps_by_its_registers) {
     int known = 0;
     int rounds = 0;
     std::thread thread([&] {
-      const auto tid = static_cast<int32_t>(syscall(SYS_gettid));
-      state->pending = 0;
-      state->wall_began_ns = 0;
-      state->last_cpu_ns = ThreadCpuNowNs();
-      state->tid.store(tid, std::memory_order_release);
-      state->armed.store(true, std::memory_order_release);
-      sampler.Add(state, tid);
+      BeginSampling(state, &sampler);
       // Checks of the sampler, four a second, end the clock, too, in some rounds.
       for (rounds = 0; rounds < 20 && known < 3; rounds++) {
         for (int i = 0; i < 2000 && !state->self_clock.on.load(); i++) Compute(kMillisecond);
@@ -345,9 +357,7 @@ TEST(self_clock_knows_a_thread_that_sleeps_by_its_registers) {
         const uint64_t came = state->self_clock.fired.load() - fired;
         if (!state->self_clock.on.load() && came >= capture::kAsleepShots && came <= capture::kAsleepShots + 3 && more <= 2) known++;
       }
-      state->armed.store(false);
-      sampler.Remove(state);
-      state->tid.store(0);
+      EndSampling(state, &sampler);
     });
     thread.join();
     if (!CHECK(known >= 3)) CHECK_EQ(name, "");
@@ -394,15 +404,7 @@ TEST(self_clock_is_for_threads_that_sleep_for_a_moment) {
   bool good = false;
   std::string measured;
   std::thread thread([&] {
-    const auto tid = static_cast<int32_t>(syscall(SYS_gettid));
-    state->pending = 0;
-    state->samples = 0;
-    state->sampled_cpu_ns = 0;
-    state->last_cpu_ns = ThreadCpuNowNs();
-    state->wall_began_ns = 0;
-    state->tid.store(tid, std::memory_order_release);
-    state->armed.store(true, std::memory_order_release);
-    sampler.Add(state, tid);
+    BeginSampling(state, &sampler);
     for (uint64_t tries = 1; tries <= 4 && !good; tries++) {
       const uint64_t samples = state->samples.load();
       const uint64_t sampled = state->sampled_cpu_ns.load();
@@ -426,9 +428,7 @@ TEST(self_clock_is_for_threads_that_sleep_for_a_moment) {
       measured += line;
       good = share > 0.97 && share < 1.03 && taken / (used / 1e9) > 0.85 * kHz && own > 0.7;
     }
-    state->armed.store(false);
-    sampler.Remove(state);
-    state->tid.store(0);
+    EndSampling(state, &sampler);
   });
   thread.join();
   if (!CHECK(good)) CHECK_EQ(measured, "");
@@ -504,14 +504,7 @@ TEST(self_clock_gives_up_where_signals_are_blocked) {
   std::atomic<int> phase{0};
   capture::ThreadState* state = Pool().Take();
   std::thread thread([&] {
-    const auto tid = static_cast<int32_t>(syscall(SYS_gettid));
-    state->pending = 0;
-    state->samples = 0;
-    state->last_cpu_ns = ThreadCpuNowNs();
-    state->wall_began_ns = 0;
-    state->tid.store(tid, std::memory_order_release);
-    state->armed.store(true, std::memory_order_release);
-    sampler.Add(state, tid);
+    BeginSampling(state, &sampler);
     while (phase.load() == 0) Compute(kMillisecond);
     sigset_t own;
     sigemptyset(&own);
@@ -520,9 +513,7 @@ TEST(self_clock_gives_up_where_signals_are_blocked) {
     while (phase.load() == 1) Compute(kMillisecond);
     pthread_sigmask(SIG_UNBLOCK, &own, nullptr);
     while (phase.load() == 2) Compute(kMillisecond);
-    state->armed.store(false);
-    sampler.Remove(state);
-    state->tid.store(0);
+    EndSampling(state, &sampler);
   });
   const auto drop = [&] {
     uint32_t bytes = 0;
