@@ -332,7 +332,9 @@ TEST(self_clock_knows_a_thread_that_sleeps_by_its_registers) {
                                                                                if (read(pipes[0], &byte, 1) != 1) abort();
                                                                                writer.join();
                                                                              }}};
-  for (const auto& [name, wait] : waits) {
+  for (const auto& entry : waits) {
+    const char* const name = entry.first;
+    const std::function<void()>& wait = entry.second;  // clang before 16 captures no structured binding
     Sampler sampler;
     sampler.Start(1000, {});
     capture::ThreadState* state = Pool().Take();
