@@ -77,8 +77,11 @@ async function drive(name, { every, make }) {
   };
   mkdirSync(context.dir, { recursive: true });
   const step = await make(context);
+  // A long mean gap must not be longer than a short run: each antagonist has its first step within the first quarter.
+  let longestMs = (options.seconds * 1000) / 4;
   while (alive) {
-    await pause(random.gap(every / (options.load ?? 1)));
+    await pause(Math.min(longestMs, random.gap(every / (options.load ?? 1))));
+    longestMs = Number.POSITIVE_INFINITY;
     if (!alive) break;
     since.set(name, performance.now());
     await step();
