@@ -204,6 +204,12 @@ Napi::Value Flushed(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// Encoder only.
+Napi::Value MeasureSignals(const Napi::CallbackInfo& info) {
+  Profiler::Get().MeasureSignals(true);
+  return info.Env().Undefined();
+}
+
 // Encoder only. selfTest(compile, run, limitMs): `compile(source)` evaluates the function under test, `run()` calls it.
 Napi::Value SelfTest(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -232,7 +238,7 @@ Napi::Value SelfTest(const Napi::CallbackInfo& info) {
       },
       info[2].As<Napi::Number>().Int32Value());
   if (env.IsExceptionPending()) return env.Undefined();
-  Profiler::Get().MeasureSignals();
+  Profiler::Get().MeasureSignals(false);
   Napi::Object out = Napi::Object::New(env);
   out.Set("bytecode", result.bytecode);
   out.Set("baseline", result.baseline);
@@ -298,6 +304,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("takeSlices", Napi::Function::New(env, TakeSlices));
   exports.Set("flushed", Napi::Function::New(env, Flushed));
   exports.Set("selfTest", Napi::Function::New(env, SelfTest));
+  exports.Set("measureSignals", Napi::Function::New(env, MeasureSignals));
   exports.Set("stats", Napi::Function::New(env, Stats));
   AddLabelFunctions(env, exports);
   exports.Set("processStats", Napi::Function::New(env, ReadProcessStats));

@@ -19,7 +19,7 @@
 #include "capture/label_source.h"
 #include "clock/budget.h"
 #include "clock/sampler.h"
-#include "clock/signal_cost.h"
+#include "clock/signal_account.h"
 #include "collector.h"
 #include "probe/probe.h"
 
@@ -137,13 +137,9 @@ class Profiler {
   };
   Stats ReadStats();
   const CollectorCounters& counters() const { return collector_.counters(); }
-  // What delivering a signal costs; once, on the encoder's thread.
-  void MeasureSignals() {
-    if (signal_ns_.load() != 0 && timer_signal_ns_.load() != 0) return;
-    const clock::SignalCost cost = clock::MeasureSignalCost();
-    if (signal_ns_.load() == 0) signal_ns_.store(cost.sent_ns);
-    if (timer_signal_ns_.load() == 0) timer_signal_ns_.store(cost.timer_ns);
-  }
+  // What delivering a signal costs, on the encoder's thread: thoroughly where it is not known yet; `again` in short, for the mean, and only
+  // when there were enough signals since that it matters.
+  void MeasureSignals(bool again);
   bool KnownKind(int32_t tid, probe::ThreadKind* kind);
 
  private:
@@ -209,13 +205,20 @@ class Profiler {
   uint64_t ended_handler_ns_ = 0;
   uint64_t ended_signals_ = 0;
   uint64_t ended_fired_ = 0;
-  std::atomic<uint64_t> signal_ns_{0};        // of one that the sampler sends
-  std::atomic<uint64_t> timer_signal_ns_{0};  // of one of a thread's own timer
   uint64_t ended_code_event_ns_ = 0;
   uint64_t ended_gc_ns_ = 0;
   uint64_t ended_labels_refused_ = 0;
   uint64_t ended_details_ = 0;
   uint64_t ended_refused_ = 0;
+
+  // Under mutex_.
+  clock::SignalAccount sent_signals_;
+  clock::SignalAccount fired_signals_;
+  struct SignalCounts {
+    uint64_t sent = 0;   // by the sampler
+    uint64_t fired = 0;  // by threads' own timers
+  };
+  SignalCounts CountSignals();
 
   std::mutex encoder_mutex_;
   bool encoder_comes_ = false;  // started, and has not attached itself yet

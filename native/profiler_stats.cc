@@ -1,14 +1,48 @@
 // What the profiler says of itself: counters of its threads, live and ended, and which thread is which.
 #include <unistd.h>
 
+#include "clock/signal_cost.h"
 #include "profiler.h"
 
 namespace strobe {
 
+namespace {
+
+// Between two measures that are to join the mean: fewer signals cost less than the measuring.
+constexpr uint64_t kSignalsBetweenMeasures = 100;
+
+}  // namespace
+
+Profiler::SignalCounts Profiler::CountSignals() {
+  SignalCounts counts;
+  {
+    std::lock_guard<std::mutex> states_lock(states_mutex_);
+    counts = {ended_signals_, ended_fired_};
+  }
+  for (const SampledThread* thread : threads_) {
+    counts.sent += thread->state->signals.load();
+    counts.fired += thread->state->self_clock.fired.load();
+  }
+  return counts;
+}
+
+void Profiler::MeasureSignals(bool again) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!again && sent_signals_.known() && fired_signals_.known()) return;
+    const SignalCounts counts = CountSignals();
+    if (again && sent_signals_.Since(counts.sent) + fired_signals_.Since(counts.fired) < kSignalsBetweenMeasures) return;
+  }
+  // Not under the lock: it takes milliseconds.
+  const clock::SignalCost cost = clock::MeasureSignalCost(again ? clock::Thorough::kNo : clock::Thorough::kYes);
+  std::lock_guard<std::mutex> lock(mutex_);
+  const SignalCounts counts = CountSignals();
+  sent_signals_.Measured(counts.sent, cost.sent_ns);
+  fired_signals_.Measured(counts.fired, cost.timer_ns);
+}
+
 Profiler::Stats Profiler::ReadStats() {
   Stats stats;
-  uint64_t signals = 0;  // that the sampler sent
-  uint64_t fired = 0;    // … and of threads' own timers
   std::lock_guard<std::mutex> lock(mutex_);
   stats.running = running_ || stopping_;
   const v8api::Symbols* symbols = v8api::LoadSymbols(nullptr);
@@ -25,8 +59,6 @@ Profiler::Stats Profiler::ReadStats() {
     stats.wall_samples = ended_wall_samples_;
     stats.sampled_cpu_ns = ended_cpu_ns_;
     stats.handler_ns = ended_handler_ns_;
-    signals = ended_signals_;
-    fired = ended_fired_;
     stats.code_event_ns = ended_code_event_ns_;
     stats.gc_ns = ended_gc_ns_;
     stats.labels_refused = ended_labels_refused_;
@@ -41,8 +73,6 @@ Profiler::Stats Profiler::ReadStats() {
     stats.wall_samples += thread->state->wall_samples.load();
     stats.sampled_cpu_ns += cpu_ns;
     stats.handler_ns += thread->state->handler_ns.load();
-    signals += thread->state->signals.load();
-    fired += thread->state->self_clock.fired.load();
     if (thread->state->self_clock.on.load()) stats.self_clocked++;
     stats.code_event_ns += thread->events.callback_ns.load();
     stats.gc_ns += thread->state->gc_ns.load();
@@ -57,7 +87,8 @@ Profiler::Stats Profiler::ReadStats() {
     std::lock_guard<std::mutex> encoder_lock(encoder_mutex_);
     stats.encoder_ns = ended_encoder_ns_ + (encoder_tid_ != 0 ? probe::ThreadCpuNs(encoder_tid_) : 0);
   }
-  stats.signal_ns = signals * signal_ns_.load() + fired * timer_signal_ns_.load();
+  const SignalCounts counts = CountSignals();
+  stats.signal_ns = sent_signals_.TotalNs(counts.sent) + fired_signals_.TotalNs(counts.fired);
   stats.sampler_ns = sampler_.cpu_ns();
   stats.sampler_wakeups = sampler_.wakeups();
   stats.signal_taken = sampler_.signal_taken();

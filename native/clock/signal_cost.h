@@ -1,9 +1,10 @@
 // What a signal costs the thread that it interrupts, beside what the handler counts of itself (`handler_ns`): for `stats().overhead`.
 //
-// Measured once, on a thread of ours. A signal that is sent and taken in a tight loop costs half of what one costs in the midst of work:
-// its kernel code is in the caches, and a timer that is over at once saves a virtual machine the exit for the real one's interrupt. So it
-// is measured as it comes in life: some work that fills the first caches, the same with one signal in its midst, in turns; the difference
-// of both medians, plus those calls of the handler that come before its clock is read or after.
+// Measured on a thread of ours, thoroughly at first and in short now and then (signal_account.h). A signal that is sent and taken in a
+// tight loop costs half of what one costs in the midst of work: its kernel code is in the caches, and a timer that is over at once saves a
+// virtual machine the exit for the real one's interrupt. So it is measured as it comes in life: some work that fills the first caches, the
+// same with one signal in its midst, in turns; the difference of both medians, plus those calls of the handler that come before its clock
+// is read or after.
 //
 // What this does not see: what a signal costs a program with a larger working set, whose own lines it displaces (`npm run bench:quick --
 // --part sample`).
@@ -13,13 +14,15 @@
 
 namespace strobe::clock {
 
+enum class Thorough { kNo, kYes };
+
 struct SignalCost {
   uint64_t sent_ns = 0;   // one that the sampler sends, from another core
   uint64_t timer_ns = 0;  // one of the thread's own timer: with setting it and its interrupt
 };
 
 // Nanoseconds of CPU of the interrupted thread; 0 for what could not be measured (the calling thread blocks the signal, no timer, no
-// thread). Takes some 30 ms of CPU on the calling thread and up to 15 on a thread made for it.
-SignalCost MeasureSignalCost();
+// thread). Takes some 30 ms of CPU on the calling thread and up to 15 on a thread made for it; a quarter of that in short.
+SignalCost MeasureSignalCost(Thorough thorough = Thorough::kYes);
 
 }  // namespace strobe::clock

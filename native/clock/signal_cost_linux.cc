@@ -22,6 +22,7 @@ namespace strobe::clock {
 namespace {
 
 constexpr size_t kRounds = 61;
+constexpr size_t kFewRounds = 15;
 constexpr uint64_t kRoundNs = 120'000;
 constexpr uint64_t kFireNs = 40'000;  // into the round
 constexpr size_t kMostMissed = 8;
@@ -58,8 +59,8 @@ class Work {
 };
 
 // The difference of both medians; 0 when fewer than half of the rounds count.
-uint64_t Difference(std::vector<uint64_t> with, std::vector<uint64_t> without) {
-  if (with.size() < kRounds / 2) return 0;
+uint64_t Difference(std::vector<uint64_t> with, std::vector<uint64_t> without, size_t rounds) {
+  if (with.size() < rounds / 2) return 0;
   const auto median = [](std::vector<uint64_t>* values) {
     std::sort(values->begin(), values->end());
     return (*values)[values->size() / 2];
@@ -72,11 +73,11 @@ uint64_t Difference(std::vector<uint64_t> with, std::vector<uint64_t> without) {
 // Rounds with a signal and without, in turns. `fire` makes a signal come soon, `nothing` is the same without one, `calls` are the handler's
 // own, `came` tells whether it came inside the round: one that did not counts for nothing, and some of them end the measuring.
 template <typename Fire, typename Nothing, typename Calls, typename Came>
-uint64_t Measure(Work* work, Fire fire, Nothing nothing, Calls calls, Came came) {
+uint64_t Measure(Work* work, size_t rounds, Fire fire, Nothing nothing, Calls calls, Came came) {
   std::vector<uint64_t> with;
   std::vector<uint64_t> without;
   size_t missed = 0;
-  for (size_t i = 0; i < kRounds && missed < kMostMissed; i++) {
+  for (size_t i = 0; i < rounds && missed < kMostMissed; i++) {
     uint64_t start = capture::ThreadCpuNowNs();
     nothing();
     work->Round();
@@ -92,7 +93,7 @@ uint64_t Measure(Work* work, Fire fire, Nothing nothing, Calls calls, Came came)
       missed++;
     }
   }
-  return Difference(std::move(with), std::move(without));
+  return Difference(std::move(with), std::move(without), rounds);
 }
 
 template <typename Done>
@@ -111,14 +112,14 @@ ClockedThread Self() {
   return self;
 }
 
-uint64_t MeasureTimer(Work* work) {
+uint64_t MeasureTimer(Work* work, size_t rounds) {
   const ClockedThread self = Self();
   int32_t timer = -1;
   // Token 0 is nobody's: the handler ignores it.
   if (!MakeThreadTimer(self, 0, &timer)) return 0;
   const auto wait = [&] { return WaitFor([&] { return ThreadTimerIsOver(timer); }); };
   const uint64_t cost = Measure(
-      work, [&] { SetThreadTimer(timer, capture::MonotonicNowNs() + kFireNs); }, [] {},
+      work, rounds, [&] { SetThreadTimer(timer, capture::MonotonicNowNs() + kFireNs); }, [] {},
       [] {
         // SetSelfClock and OnSignal.
         capture::VoluntarySwitches();
@@ -140,17 +141,17 @@ void OnSignalCalls() {
 }
 
 // Where no other core is free: the thread sends to itself. An interrupt from core to core is missing.
-uint64_t MeasureSentToSelf(Work* work) {
+uint64_t MeasureSentToSelf(Work* work, size_t rounds) {
   const ClockedThread self = Self();
   bool refused = false;
   return Measure(
-      work, [&] { refused = SendSample(self, 0) != 0; },
+      work, rounds, [&] { refused = SendSample(self, 0) != 0; },
       // Signal 0 is checked and not sent: the call itself is the sampler's cost.
       [] { syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), 0); }, OnSignalCalls, [&] { return !refused; });
 }
 
 // From another core: a thread that waits for `wanted`, and sends at once.
-uint64_t MeasureSent(Work* work) {
+uint64_t MeasureSent(Work* work, size_t rounds) {
   const ClockedThread self = Self();
   std::atomic<uint32_t> wanted{0};
   std::atomic<uint32_t> sent{0};
@@ -177,7 +178,7 @@ uint64_t MeasureSent(Work* work) {
   }
   const auto came = [&] { return sent.load(std::memory_order_acquire) == wanted.load(std::memory_order_relaxed); };
   const uint64_t cost = Measure(
-      work, [&] { wanted.fetch_add(1, std::memory_order_release); }, [] {}, OnSignalCalls,
+      work, rounds, [&] { wanted.fetch_add(1, std::memory_order_release); }, [] {}, OnSignalCalls,
       [&] {
         if (came()) return !refused.load(std::memory_order_relaxed);
         WaitFor(came);
@@ -190,16 +191,17 @@ uint64_t MeasureSent(Work* work) {
 
 }  // namespace
 
-SignalCost MeasureSignalCost() {
+SignalCost MeasureSignalCost(Thorough thorough) {
   SignalCost cost;
   // A signal whose disposition is the default one would end the process.
   if (!capture::HandlerInPlace()) return cost;
   sigset_t blocked;
   if (pthread_sigmask(SIG_BLOCK, nullptr, &blocked) != 0 || sigismember(&blocked, capture::SampleSignal()) != 0) return cost;
   Work work;
-  cost.timer_ns = MeasureTimer(&work);
-  cost.sent_ns = MeasureSent(&work);
-  if (cost.sent_ns == 0) cost.sent_ns = MeasureSentToSelf(&work);
+  const size_t rounds = thorough == Thorough::kYes ? kRounds : kFewRounds;
+  cost.timer_ns = MeasureTimer(&work, rounds);
+  cost.sent_ns = MeasureSent(&work, rounds);
+  if (cost.sent_ns == 0) cost.sent_ns = MeasureSentToSelf(&work, rounds);
   return cost;
 }
 

@@ -25,6 +25,7 @@ import { PROFILE_MODES, type ProfileMode } from './options';
 import { COUNTER, type EncoderSetup, type FromEncoder, processCpuNs, type ToEncoder } from './protocol';
 import { Recordings } from './recordings';
 import { runSelfTest } from './self-test';
+import { measureSignalsNowAndThen } from './signal-measures';
 import { readStats } from './stats';
 import { Subscriber, type SubscriberOptions } from './subscriber';
 
@@ -329,6 +330,7 @@ native.attachEncoder((reason) => {
 const control = options.control ? openControl() : undefined;
 
 const failed = runSelfTest(native);
+measureSignalsNowAndThen(native, () => finished);
 if (failed) warn(`the self-test failed on this Node (V8 ${process.versions.v8}); switched off: ${failed}`);
 
 port.on('message', (message: ToEncoder) => {
