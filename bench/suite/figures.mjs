@@ -43,13 +43,20 @@ const READ = {
   rotationMs: (run) => (run.own?.rotations > 0 ? run.own.rotationMs / run.own.rotations : undefined),
 };
 
+/** What ends windows: strobe's encoder; the rotations that a peer held its thread for. */
+const endingMs = (own) => (own?.rotationMs ?? 0) + (own?.encoderNs ?? 0) / 1e6;
+/** strobe's collector is up to 0.2 s behind: it works on what a turn left, after it. */
+const behindMs = (run) => ((run.own?.collectorNs ?? 0) - (run.ownInside?.collectorNs ?? run.own?.collectorNs ?? 0)) / 1e6;
+
 /**
- * A run's CPU as if its windows were as long as by default: of what ends a window (strobe's encoder; the rotations that a peer held its thread for) as much is
- * taken out as the bench's short windows added.
+ * A run's CPU as if its windows were as long as by default: what ended windows within its turns is taken out, and as much as windows of default length would have of
+ * it put in, wherever it was (between turns, too).
  */
 function defaultWindowCpuMs(run, windowSeconds) {
-  const ending = (run.own?.rotationMs ?? 0) + (run.own?.encoderNs ?? 0) / 1e6;
-  return run.cpuMs - ending * Math.max(0, 1 - windowSeconds / DEFAULT_WINDOW_SECONDS);
+  const all = endingMs(run.own);
+  const inside = run.ownInside ? endingMs(run.ownInside) : all;
+  // Where time is fixed and not the work, the run says how much work it did.
+  return (run.cpuMs - inside + all * Math.min(1, windowSeconds / DEFAULT_WINDOW_SECONDS) + behindMs(run)) / (run.said?.work ?? 1);
 }
 
 /** Estimates of `read` of variant a against variant b in each round that has both: `how` makes one number of the two. */

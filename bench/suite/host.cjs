@@ -1,12 +1,15 @@
 // One run of the suite: a workload under one profiler (or none), in this process. BENCH_RUN is the order, JSON:
 //
-//   { variant: { kind, hz, … }, workload, units, warmUnits, settleMs, windowSeconds, folder, sink, whole }
+//   { variant: { kind, hz, … }, workload, units, warmUnits, settleMs, windowSeconds, folder, sink, whole, turns }
 //
-// The profiler starts first, as a preload would; the workload warms up; after `settleMs` the measured part does `units` of it. Prints JSON on the last line of
-// stdout: what the part cost the process (all its threads, the profiler's too), what the program's own JavaScript threads used since the start, the
-// time that the starting call kept its caller, and what the profiler notes of its rotations. Profiles go to `folder` or to the sink. With `whole` there is no
-// warm-up and no settling: the parent measures the process from outside, with its start and its end.
+// The profiler starts first, as a preload would; the workload warms up; after `settleMs` the measured part does `units` of it. With `turns` the parent says when and
+// how much: 'ready' goes to it by IPC, each { units } of its messages is a turn that is measured and answered, { end } ends it; between turns the process waits while
+// other variants have theirs. Prints JSON on the last line of stdout: what the part (all turns together) cost the process (all its threads, the profiler's too), what
+// the program's own JavaScript threads used since the start, the time that the starting call kept its caller, and what the profiler says of itself: `own` from the
+// first turn to the end, `ownInside` within turns. Profiles go to `folder` or to the sink. With `whole` there is no warm-up and no settling: the parent measures the
+// process from outside, with its start and its end.
 
+const { once } = require('node:events');
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { monitorEventLoopDelay } = require('node:perf_hooks');
@@ -17,6 +20,8 @@ const { programOf } = require('./program.cjs');
 const run = JSON.parse(process.env.BENCH_RUN);
 /** Of the loop watcher, ms: its timer's own period is no delay. */
 const RESOLUTION_MS = 10;
+/** A profiler's threads are through with the last turn's samples after this. */
+const DRAIN_MS = 300;
 
 const cell = new Int32Array(new SharedArrayBuffer(4));
 
@@ -29,7 +34,7 @@ function threadCpuMs() {
 function reading() {
   const usage = process.resourceUsage();
   return {
-    atMs: performance.now(),
+    wallMs: performance.now(),
     cpuMs: (usage.userCPUTime + usage.systemCPUTime) / 1000,
     switches: usage.voluntaryContextSwitches + usage.involuntaryContextSwitches,
   };
@@ -41,23 +46,57 @@ function memory() {
   return { peakBytes: bytes('VmHWM'), residentBytes: bytes('VmRSS') };
 }
 
-async function measured(work) {
+/** Adds what grew between two readings. */
+function addGrowth(sum, before, after) {
+  for (const [name, value] of Object.entries(after ?? {})) sum[name] = (sum[name] ?? 0) + value - before[name];
+}
+
+function loopDelays(delays) {
+  if (delays.length === 0) return {};
+  const sorted = delays.map((ms) => Math.max(0, ms)).sort((a, b) => a - b);
+  return { loopP99Ms: sorted[Math.ceil(0.99 * sorted.length) - 1], loopMaxMs: sorted.at(-1) };
+}
+
+/** Measures what `turn` is asked for; `result()` has the sum of all turns. */
+function measuring(work, profiler) {
   // An idle process has no timer of ours.
-  const loop = run.workload === 'idle' ? undefined : monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  loop?.enable();
-  const before = reading();
-  const said = (await work.run(run.units)) ?? {};
-  const after = reading();
-  loop?.disable();
-  const delay = (ns) => Math.max(0, ns / 1e6 - RESOLUTION_MS);
+  const watched = run.workload !== 'idle';
+  const delays = [];
+  const sum = {};
+  const ownInside = {};
+  let said = {};
   return {
-    wallMs: after.atMs - before.atMs,
-    cpuMs: after.cpuMs - before.cpuMs,
-    switches: after.switches - before.switches,
-    ...memory(),
-    ...(loop && loop.count > 0 ? { loopP99Ms: delay(loop.percentile(99)), loopMaxMs: delay(loop.max) } : {}),
-    said,
+    turn: async (units) => {
+      const ownBefore = profiler.own();
+      // One a turn: it would take the time between two for a delay.
+      const loop = watched ? monitorEventLoopDelay({ resolution: RESOLUTION_MS }) : undefined;
+      loop?.enable();
+      const before = reading();
+      said = (await work.run(units)) ?? {};
+      const after = reading();
+      loop?.disable();
+      for (let at = 1; at <= (loop?.count ?? 0); at++) delays.push(loop.percentile((100 * at) / loop.count) / 1e6 - RESOLUTION_MS);
+      addGrowth(sum, before, after);
+      addGrowth(ownInside, ownBefore, profiler.own());
+      return { failed: said.failed };
+    },
+    result: () => ({
+      ...sum,
+      ...memory(),
+      ...loopDelays(delays),
+      said,
+      ownInside,
+    }),
   };
+}
+
+async function takeTurns(turn) {
+  process.send('ready');
+  for (;;) {
+    const [message] = await once(process, 'message');
+    if (message.end) return;
+    process.send(await turn(message.units));
+  }
 }
 
 async function main() {
@@ -71,14 +110,19 @@ async function main() {
     await sleep(run.settleMs);
   }
   const ownBefore = profiler.own();
-  const part = await measured(work);
-  const ownAfter = profiler.own();
+  const { turn, result } = measuring(work, profiler);
+  if (run.turns) {
+    await takeTurns(turn);
+    await sleep(DRAIN_MS);
+  } else await turn(run.units);
+  const part = result();
+  const own = {};
+  addGrowth(own, ownBefore, profiler.own());
   // JavaScript threads of the program: this one and, by their own account, its Workers.
   const programMs = threadCpuMs() - threadBefore + (part.said.workersCpuMs ?? 0);
   await work.end?.();
   program.end();
   await profiler.end();
-  const own = ownAfter && Object.fromEntries(Object.entries(ownAfter).map(([name, value]) => [name, value - ownBefore[name]]));
   console.log(`\n${JSON.stringify({ ...part, programMs, own, startMs: profiler.startMs, loadMs: profiler.loadMs })}`);
   // What keeps the loop is the workload's or a peer's; --cpu-prof writes in the exit.
   process.exit(0);

@@ -1,12 +1,18 @@
 // The rounds of a workload: which variants take part, in which order, and how idle ones are measured side by side.
 //
+// In a round of `turns` all variants' processes live at once, and one of them at a time has a turn of some 60 ms, in an order that is drawn anew for each turn: what
+// else the machine does for half a second or longer meets all of them alike, and ratios within a round are what differs between the processes. (Whole runs one after the
+// other differed by 10 to 25 % on a shared machine with nothing to tell apart.) A window is as many times longer as there are processes: it has as much of each one's
+// work in it as if that had run alone.
+//
 // Contract: measureWorkload() returns { rounds, windowSeconds, failed }: a round is { variant: measurement }. The first round is dropped: it warms the file cache
 // and the machine. A peer whose run breaks is left out from then on, and why is in `failed`; ours break the suite.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { shuffled } from '../lib/stats.mjs';
-import { runOnce } from './run.mjs';
+import { runOnce, SETTLE_MS, startRun } from './run.mjs';
 import { DEFAULTS, VARIANTS } from './variants.mjs';
-import { WORKLOADS } from './workloads.mjs';
+import { turnsOf, WORKLOADS } from './workloads.mjs';
 
 /** Servers that idle side by side, of each variant: more of them would have to share memory. */
 const IDLE_MOST = 5;
@@ -25,10 +31,45 @@ async function sideBySide(names, pairs, run) {
   return rounds;
 }
 
+/** Calls `then` for a variant unless it broke before. A peer that breaks is left out from then on; ours break the suite. */
+function guarded(failed) {
+  return async (name, then) => {
+    if (failed.has(name)) return undefined;
+    try {
+      return await then();
+    } catch (error) {
+      if (VARIANTS[name].maker !== 'peer') throw error;
+      failed.set(name, error.message.split('\n').find((line) => /Error/.test(line)) ?? error.message.split('\n')[0]);
+      return undefined;
+    }
+  };
+}
+
+async function roundOfTurns(names, { given, turns, guard, step }) {
+  const runs = {};
+  // One after the other: how long the starting call takes is a figure, too.
+  for (const name of shuffled(names)) {
+    step(name);
+    runs[name] = await guard(name, () => startRun({ ...given, variant: VARIANTS[name] }));
+  }
+  await sleep(SETTLE_MS);
+  for (let at = 0; at < turns.count; at++) {
+    for (const name of shuffled(names)) if (runs[name]) await guard(name, () => runs[name].turn(turns.units));
+  }
+  const round = {};
+  await Promise.all(
+    names.map(async (name) => {
+      const measurement = runs[name] && (await guard(name, () => runs[name].end()));
+      if (measurement) round[name] = measurement;
+    }),
+  );
+  return round;
+}
+
 /** The dropped round: it warms the files' cache and the machine, for which one run of each side is enough. */
 const warmers = (names) => [...new Set([names[0], names.includes(DEFAULTS) ? DEFAULTS : names.at(-1)])];
 
-async function inTurns(names, pairs, run) {
+async function oneByOne(names, pairs, run) {
   const rounds = [];
   for (let at = 0; at <= pairs; at++) {
     const round = {};
@@ -43,25 +84,34 @@ async function inTurns(names, pairs, run) {
 
 export async function measureWorkload(name, { node, sink, variants, pairs, scale, windowSeconds: asked, progress }) {
   const workload = WORKLOADS[name];
-  const windowSeconds = name === 'loop' ? LOOP_WINDOW_SECONDS : asked;
-  const idle = workload.way === 'idle';
+  const { way } = workload;
   const names = takingPart(name, variants);
   const failed = new Map();
-  const given = { node, sink, workload, name, scale, windowSeconds, shared: idle };
-  progress.part(name, idle ? 1 : warmers(names).length + names.length * pairs);
-  const run = async (variant) => {
-    if (failed.has(variant)) return undefined;
-    if (!idle) progress.step(VARIANTS[variant].label);
-    try {
-      return await runOnce({ ...given, variant: VARIANTS[variant] });
-    } catch (error) {
-      if (VARIANTS[variant].maker !== 'peer') throw error;
-      failed.set(variant, error.message.split('\n').find((line) => /Error/.test(line)) ?? error.message.split('\n')[0]);
-      return undefined;
+  const guard = guarded(failed);
+  const step = (variant) => progress.step(VARIANTS[variant].label);
+  const windowSeconds = name === 'loop' ? LOOP_WINDOW_SECONDS : asked;
+  const given = { node, sink, workload, name, scale, windowSeconds };
+  const run = (variant) =>
+    guard(variant, () => {
+      if (way !== 'idle') step(variant);
+      return runOnce({ ...given, variant: VARIANTS[variant] });
+    });
+  let rounds;
+  if (way === 'idle') {
+    progress.part(name, 1);
+    progress.step(`${Math.min(pairs, IDLE_MOST)} servers of each variant, side by side`);
+    rounds = await sideBySide(names, pairs, run);
+  } else if (way === 'turns') {
+    progress.part(name, names.length * pairs);
+    const longer = { ...given, windowSeconds: windowSeconds * names.length };
+    rounds = [];
+    for (let at = 0; at < pairs; at++) {
+      rounds.push(await roundOfTurns(names, { given: longer, turns: turnsOf(workload, scale), guard, step }));
     }
-  };
-  if (idle) progress.step(`${Math.min(pairs, IDLE_MOST)} servers of each variant, side by side`);
-  const rounds = idle ? await sideBySide(names, pairs, run) : await inTurns(names, pairs, run);
+  } else {
+    progress.part(name, warmers(names).length + names.length * pairs);
+    rounds = await oneByOne(names, pairs, run);
+  }
   // A variant that broke on the way has rounds that count for nothing.
   for (const round of rounds) for (const variant of Object.keys(round)) if (failed.has(variant) || !round[variant]) delete round[variant];
   return { rounds, windowSeconds, failed: Object.fromEntries(failed) };

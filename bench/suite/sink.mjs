@@ -1,14 +1,13 @@
-// A Pyroscope that only takes: counts and keeps what is sent to it, in a process of its own, so that its CPU is nobody's. A child with IPC: says its port,
-// then, until { end }, answers each { folder } with what came since the last one ({ bodies, bytes }) and puts what comes from then on into that folder, one pprof a file.
+// A Pyroscope that only takes: counts and keeps what is sent to it, in a process of its own, so that its CPU is nobody's. A child with IPC: says its port, then, until
+// { end }: { open: run, folder } puts what comes under the path /run from then on into that folder (none: it is only counted), one pprof a file; { close: run } is
+// answered with { close: run, bodies, bytes }, what came there.
 
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 
-let folder;
-let bodies = 0;
-let bytes = 0;
-let files = 0;
+/** By the first part of the path: { folder, bodies, bytes, files }. */
+const runs = new Map();
 
 /** The length-delimited fields `number` of a protobuf message. */
 function* fields(message, number) {
@@ -40,18 +39,25 @@ const server = createServer(async (request, response) => {
   const pieces = [];
   for await (const piece of request) pieces.push(piece);
   const body = Buffer.concat(pieces);
-  bodies++;
-  bytes += body.length;
-  for (const profile of profilesIn(request.url, body)) if (folder) writeFileSync(join(folder, `sink-${files++}.pb.gz`), profile);
-  response.writeHead(200, { 'content-type': request.url.startsWith('/ingest') ? 'text/plain' : 'application/proto' });
+  const [, name, path] = /^\/([^/]*)(.*)$/.exec(request.url) ?? [];
+  const run = runs.get(name);
+  // What comes after a run's end is nobody's.
+  if (run) {
+    run.bodies++;
+    run.bytes += body.length;
+    if (run.folder) for (const profile of profilesIn(path, body)) writeFileSync(join(run.folder, `sink-${run.files++}.pb.gz`), profile);
+  }
+  response.writeHead(200, { 'content-type': path?.startsWith('/ingest') ? 'text/plain' : 'application/proto' });
   response.end();
 });
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
 process.on('message', (message) => {
   if (message.end) process.exit(0);
-  process.send({ bodies, bytes });
-  folder = message.folder;
-  bodies = 0;
-  bytes = 0;
+  if (message.open) runs.set(message.open, { folder: message.folder, bodies: 0, bytes: 0, files: 0 });
+  if (message.close) {
+    const { bodies, bytes } = runs.get(message.close);
+    runs.delete(message.close);
+    process.send({ close: message.close, bodies, bytes });
+  }
 });
 process.on('disconnect', () => process.exit(0));

@@ -1,5 +1,6 @@
-// A loop of short turns that watches itself: a unit is one turn (lib/chains.cjs). Says the longest gap between two turns in each whole second: as the clock saw
-// it, and `held`, without the time that the thread waited for a core. Every such second has the end of a window in it.
+// A loop of short turns that watches itself: a unit is one second of turns (lib/chains.cjs). Says how many there were (`work`: this machine's own figure, so time and
+// not their number is what is fixed), and the longest gap between two turns in each whole second: as the clock saw it, and `held`, without the time that the thread
+// waited for a core. Every such second has the end of a window in it.
 
 const { runDelayMs, work } = require('../lib/chains.cjs');
 
@@ -11,7 +12,7 @@ exports.prepare = async () => ({
       const held = [];
       let lastMs = begin;
       let lastDelayMs = runDelayMs();
-      let left = units;
+      let turns = 0;
       const turn = () => {
         const nowMs = performance.now();
         const delayMs = runDelayMs();
@@ -21,9 +22,13 @@ exports.prepare = async () => ({
         held[second] = Math.max(held[second] ?? 0, gap - (delayMs - lastDelayMs));
         lastMs = nowMs;
         lastDelayMs = delayMs;
-        // The last second is not whole.
-        if (left-- === 0)
-          return resolve({ gaps: gaps.filter(Number.isFinite).slice(0, -1), held: held.filter(Number.isFinite).slice(0, -1) });
+        if (second >= units)
+          return resolve({
+            work: turns,
+            gaps: gaps.filter(Number.isFinite).slice(0, units),
+            held: held.filter(Number.isFinite).slice(0, units),
+          });
+        turns++;
         work();
         setImmediate(turn);
       };
