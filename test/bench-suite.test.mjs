@@ -12,6 +12,7 @@ import { markdownReport } from '../bench/suite/report-markdown.mjs';
 import { workloadText } from '../bench/suite/report-text.mjs';
 import { VARIANTS } from '../bench/suite/variants.mjs';
 import { costVerdict, exitCode, verdictsOf } from '../bench/suite/verdicts.mjs';
+import { turnsOf, WORKLOADS } from '../bench/suite/workloads.mjs';
 import { ROOT } from './helpers.mjs';
 
 const ROUNDS = 9;
@@ -83,6 +84,37 @@ test('the aim is a median, the rival a ratio within rounds with its window at it
   assert.is(verdictOf(plain, 'aim: median at defaults'), 'reached');
   assert.is(verdictOf(plain, 'aim: median at 1 kHz'), 'reached');
   assert.is(verdictOf(plain, 'costs less than'), 'pass');
+});
+
+test('with turns: the encoder counts wherever it worked, by its share of a long window; the collector when it was behind', () => {
+  const cost = (more) => figuresOf(roundsOf({ 'strobe-plus': 1 }, 0, { 'strobe-plus': more }), 2).variants['strobe-plus'].cost.median;
+  const near = (value, expected) => assert.ok(Math.abs(value - expected) < 1e-9, `${value}, not ${expected}`);
+  // 30 ms in all, 20 of them in turns: these come off, a thirtieth of 30 comes on.
+  near(cost({ own: { encoderNs: 30e6 }, ownInside: { encoderNs: 20e6 } }), 0.981);
+  near(cost({ own: { encoderNs: 30e6 }, ownInside: { encoderNs: 0 } }), 1.001);
+  // Rotations of a peer likewise.
+  near(cost({ own: { rotationMs: 30 }, ownInside: { rotationMs: 0 } }), 1.001);
+  near(cost({ own: { collectorNs: 12e6 }, ownInside: { collectorNs: 2e6 } }), 1.01);
+  // Where time is fixed: CPU for as much work.
+  const rounds = roundsOf({ 'strobe-plus': 1 }, 0, {
+    'strobe-plus': { said: { work: 50 } },
+    'off-a': { said: { work: 100 } },
+    'off-b': { said: { work: 100 } },
+  });
+  near(figuresOf(rounds, 1).variants['strobe-plus'].cost.median, 2);
+});
+
+test('a workload is cut into turns: all of its units, some twenty turns at scale 1', () => {
+  for (const [name, workload] of Object.entries(WORKLOADS)) {
+    if (workload.way !== 'turns') continue;
+    for (const scale of [0.1, 0.6, 1, 2.5]) {
+      const { units, count } = turnsOf(workload, scale);
+      const all = Math.max(1, Math.round(workload.units * scale));
+      assert.ok(units >= 1 && count >= 1, name);
+      assert.ok(Math.abs(units * count - all) < units, `${name}: ${count} turns of ${units} for ${all}`);
+      if (scale === 1) assert.ok(count <= 25, name);
+    }
+  }
 });
 
 test('a peer that pauses less wins, and that ends the bench with 1', () => {

@@ -22,7 +22,8 @@ export function machine(version) {
     node: version,
     model,
     cores: cpus().length,
-    kernel: release(),
+    // Without what the distribution or a cloud adds to it.
+    kernel: release().split('-')[0],
     memoryBytes: memoryBytes(),
     loadavg: loadavg(),
     date: new Date().toISOString(),

@@ -2,7 +2,7 @@
 
 import { describe } from '../lib/machine.mjs';
 import { columnsOf, rowsOf, titleOf } from './report-text.mjs';
-import { VARIANTS } from './variants.mjs';
+import { OFF, VARIANTS } from './variants.mjs';
 
 const plain = (text) => String(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('|', '\\|').replaceAll('\n', ' ');
 const row = (cells) => `| ${cells.map(plain).join(' | ')} |`;
@@ -22,13 +22,20 @@ function section([workload, one]) {
   ].join('\n');
 }
 
+/** The command whose options make this page again. */
+function command({ size, pairs, scale, workloads }) {
+  const names = new Set(Object.values(workloads).flatMap(({ figures }) => Object.keys(figures.variants)));
+  const variants = Object.keys(VARIANTS).filter((name) => names.has(name) && !OFF.includes(name));
+  return `npm run bench -- --${size} --pairs ${pairs} --scale ${scale} --variant ${variants.join(',')}`;
+}
+
 export function markdownReport(record) {
   const { machine, pairs, seconds, verdicts, workloads, leftOut = [] } = record;
   const load = `${machine.loadavg[0].toFixed(1)} before, ${record.loadavgAfter[0].toFixed(1)} after`;
   return `${[
     '# Benchmarks',
     '',
-    'Written by `npm run bench -- --full`; how each figure is measured, and what it can not see: [the bench](bench.md).',
+    `Written by \`${plain(command(record))}\`; how each figure is measured, what it can not see, and why lines are missed: [the bench](bench.md).`,
     '',
     `Machine: ${plain(describe(machine))}. Load average ${load}. ${plain(machine.date.slice(0, 10))}, ${pairs} rounds, ${(seconds / 3600).toFixed(1)} h.`,
     ...leftOut.map((why) => `\n${plain(why)}`),
