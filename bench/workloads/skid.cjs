@@ -17,9 +17,8 @@ function compute() {
   for (let i = 0; i < 40_000; i++) x = (Math.imul(x, 48271) + i) | 0;
 }
 
-let parent = 0;
 function quick() {
-  parent ^= process.ppid;
+  x ^= process.ppid;
 }
 
 function timedUs() {
