@@ -2,7 +2,7 @@
 // costs on this machine, what the others cost on the same work, and a verdict for each claim (docs/bench.md).
 //
 // Contract: one table a workload on stdout as it is done, a progress line on a terminal's stderr, then the verdicts. Exit code 1 when a verdict that gates is fail
-// (with --full also when one stays open on the bad side of its limit) or a run broke, 2 on a usage error. --quick takes under 3 minutes on two
+// (with --full also when one stays open on the bad side of its limit) or a run broke, 2 on a usage error. --quick takes some 3 minutes on two
 // cores; the default some 40 minutes; --full some hours, and writes docs/benchmarks.md.
 
 import { spawnSync } from 'node:child_process';
