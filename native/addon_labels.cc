@@ -17,7 +17,7 @@ namespace {
 // Handles' slots are 64-bit words that hold tagged pointers; a napi_value is the address of one.
 uint64_t* Slot(Napi::Value value) { return reinterpret_cast<uint64_t*>(static_cast<napi_value>(value)); }
 
-// The first `count` arguments, as 32 bits each. False when one is no number. One call into Node-API each: this is on the way of every span.
+// The first `count` arguments, as 32 bits each. False when one is no number.
 template <size_t count>
 bool ReadWords(const Napi::CallbackInfo& info, uint32_t (&words)[count]) {
   for (size_t i = 0; i < count; i++) {
@@ -105,7 +105,7 @@ Napi::Value InternLabels(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(generation) * kSetIds + id);
 }
 
-// The table's arrays, in place: they live as long as the process.
+// The table's arrays and whether a profiler runs, which live as long as the process, and this isolate's SectionWords; in place.
 Napi::Value LabelArrays(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   label::LabelTable& table = label::LabelTable::Get();
@@ -113,7 +113,11 @@ Napi::Value LabelArrays(const Napi::CallbackInfo& info) {
   const uint32_t count = table.capacity();
   const auto generations = Napi::ArrayBuffer::New(env, table.generations(), count * sizeof(uint32_t));
   const auto used = Napi::ArrayBuffer::New(env, table.used(), count);
+  const auto running = Napi::ArrayBuffer::New(env, Profiler::Get().running_word(), sizeof(uint32_t));
+  const auto section = Napi::ArrayBuffer::New(env, &Profiler::Get().Labels()->words, sizeof(capture::SectionWords));
   if (env.IsExceptionPending()) return env.Undefined();
+  out.Set("running", Napi::Int32Array::New(env, 1, running, 0));
+  out.Set("section", Napi::Int32Array::New(env, sizeof(capture::SectionWords) / sizeof(uint32_t), section, 0));
   out.Set("generations", Napi::Int32Array::New(env, count, generations, 0));
   out.Set("used", Napi::Uint8Array::New(env, count, used, 0));
   return out;
@@ -139,67 +143,58 @@ Napi::Value InheritedLabels(const Napi::CallbackInfo& info) {
   return out;
 }
 
-Napi::Value EnterSection(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  uint32_t words[4];
-  if (!ReadWords(info, words)) return Wrong(env, "enterSection(span, spanGeneration, set, setGeneration)");
+// enterSection(), exitSection(): what they are told and what they answer stands in SectionWords. Plain Node-API functions without arguments and
+// without a value: they are on the way of every span, and each call into Node-API for one costs a request of 0.2 ms more than it seems,
+// because nothing of it is in the caches (docs/spans.md).
+napi_value EnterSection(napi_env, napi_callback_info) {
   capture::LabelSource* labels = Profiler::Get().Labels();
+  capture::SectionWords& words = labels->words;
+  words.depth = 0;
   // Not sampled: nobody asks what it cost, and the counters of an earlier run stay what they are.
-  if (labels->state == nullptr || !labels->state->armed.load(std::memory_order_relaxed)) return Napi::Number::New(env, 0);
-  const label::SectionOwner owner{words[0], words[1], words[2], words[3]};
-  return Napi::Number::New(env, label::EnterSection(labels, owner, labels->state->armed_cpu_ns.load(std::memory_order_relaxed)));
+  if (labels->state == nullptr || !labels->state->armed.load(std::memory_order_relaxed)) return nullptr;
+  const label::SectionOwner owner{words.span_slot, words.span_generation, words.label_set, words.label_generation};
+  words.depth = label::EnterSection(labels, owner, labels->state->armed_cpu_ns.load(std::memory_order_relaxed));
+  return nullptr;
 }
 
-Napi::Value ExitSection(const Napi::CallbackInfo& info) {
+napi_value ExitSection(napi_env, napi_callback_info) {
+  capture::LabelSource* labels = Profiler::Get().Labels();
+  if (labels->state == nullptr) return nullptr;
+  label::ExitSection(labels, &label::LabelTable::Get(), labels->words.depth, labels->thread_key,
+                     labels->state->armed_cpu_ns.load(std::memory_order_relaxed));
+  return nullptr;
+}
+
+Napi::Value PlainFunction(Napi::Env env, const char* name, napi_callback call) {
+  napi_value function = nullptr;
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, nullptr, &function) != napi_ok) return env.Undefined();
+  return Napi::Value(env, function);
+}
+
+// openSectionsNs(span, spanGeneration): own CPU so far of the span's sections that are open, nanoseconds.
+Napi::Value OpenSectionsNs(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  uint32_t depth[1];
-  if (!ReadWords(info, depth)) return Wrong(env, "exitSection(depth)");
+  uint32_t span[2];
+  if (!ReadWords(info, span)) return Wrong(env, "openSectionsNs(span, spanGeneration)");
+  capture::LabelSource* labels = Profiler::Get().Labels();
+  if (labels->state == nullptr) return Napi::Number::New(env, 0);
+  const uint64_t since = labels->state->armed_cpu_ns.load(std::memory_order_relaxed);
+  return Napi::Number::New(env, static_cast<double>(label::OpenSectionsNs(labels, span[0], span[1], since)));
+}
+
+// The next chunk of span slots, for the caller to hand out: { first, memory }, an ArrayBuffer of kChunk SpanUse. It lives as long as this
+// thread's JavaScript can run. Undefined when all are given, or nothing was ever sampled on this thread: nobody would count.
+Napi::Value SpanChunk(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
   capture::LabelSource* labels = Profiler::Get().Labels();
   if (labels->state == nullptr) return env.Undefined();
-  label::ExitSection(labels, &label::LabelTable::Get(), depth[0], labels->thread_key,
-                     labels->state->armed_cpu_ns.load(std::memory_order_relaxed));
-  return env.Undefined();
-}
-
-// A span's slot and its generation in one number: generation * 2^17 + slot; 0: none is free, or nothing is sampled.
-static_assert(capture::SpanSlots::kCapacity == 1 << 17);
-
-Napi::Value OpenSpan(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  capture::LabelSource* labels = Profiler::Get().Labels();
-  if (labels->state == nullptr || !labels->state->armed.load(std::memory_order_relaxed)) return Napi::Number::New(env, 0);
-  uint32_t generation = 0;
-  const uint32_t slot = labels->spans.Open(&generation);
-  if (slot == 0) return Napi::Number::New(env, 0);
-  return Napi::Number::New(env, static_cast<double>(generation) * capture::SpanSlots::kCapacity + slot);
-}
-
-// CPU of the span so far, nanoseconds; -1 when nobody counts it.
-double SpanNs(const capture::LabelSource& labels, uint32_t slot, uint32_t generation) {
-  const capture::SpanUse* use = labels.spans.Find(slot, generation);
-  if (use == nullptr) return -1;
-  uint64_t used = use->exact_ns.load(std::memory_order_relaxed) + use->rest_ns.load(std::memory_order_relaxed);
-  if (labels.state != nullptr) {
-    used += label::OpenSectionsNs(labels, slot, generation, labels.state->armed_cpu_ns.load(std::memory_order_relaxed));
-  }
-  return static_cast<double>(used);
-}
-
-Napi::Value ReadSpan(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  uint32_t span[2];
-  if (!ReadWords(info, span)) return Wrong(env, "readSpan(span, spanGeneration)");
-  return Napi::Number::New(env, SpanNs(*Profiler::Get().Labels(), span[0], span[1]));
-}
-
-Napi::Value CloseSpan(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  uint32_t span[2];
-  if (!ReadWords(info, span)) return Wrong(env, "closeSpan(span, spanGeneration)");
-  capture::LabelSource* labels = Profiler::Get().Labels();
-  const double used = SpanNs(*labels, span[0], span[1]);
-  labels->spans.Close(span[0], span[1]);
-  return Napi::Number::New(env, used);
+  uint32_t first = 0;
+  capture::SpanUse* chunk = labels->spans.GiveChunk(&first);
+  if (chunk == nullptr) return env.Undefined();
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("first", first);
+  out.Set("memory", Napi::ArrayBuffer::New(env, chunk, sizeof(capture::SpanUse) * capture::SpanSlots::kChunk));
+  return out;
 }
 
 const char* WhoseName(label::Attribution::Whose whose) {
@@ -296,11 +291,10 @@ void AddLabelFunctions(Napi::Env env, Napi::Object exports) {
   exports.Set("labelArrays", Napi::Function::New(env, LabelArrays));
   exports.Set("inheritLabels", Napi::Function::New(env, InheritLabels));
   exports.Set("inheritedLabels", Napi::Function::New(env, InheritedLabels));
-  exports.Set("enterSection", Napi::Function::New(env, EnterSection));
-  exports.Set("exitSection", Napi::Function::New(env, ExitSection));
-  exports.Set("openSpan", Napi::Function::New(env, OpenSpan));
-  exports.Set("readSpan", Napi::Function::New(env, ReadSpan));
-  exports.Set("closeSpan", Napi::Function::New(env, CloseSpan));
+  exports.Set("enterSection", PlainFunction(env, "enterSection", EnterSection));
+  exports.Set("exitSection", PlainFunction(env, "exitSection", ExitSection));
+  exports.Set("openSectionsNs", Napi::Function::New(env, OpenSectionsNs));
+  exports.Set("spanChunk", Napi::Function::New(env, SpanChunk));
   exports.Set("attribution", Napi::Function::New(env, Attribution));
   exports.Set("testLabels", Napi::Function::New(env, TestLabels));
 }

@@ -261,6 +261,7 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
   }
   owner_tid_ = current->tid;
   running_ = true;
+  running_word_.store(1);
 
   budget_share_ = options.budget_share;
   has_budget_.store(options.budget_share > 0);
@@ -308,6 +309,7 @@ bool Profiler::Stop() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!running_) return false;
   running_ = false;
+  running_word_.store(0);
   stopping_ = true;
   Disarm();
   // This thread's code is no longer followed; other threads' isolates can only be detached by themselves and stay attached until they end.

@@ -289,19 +289,24 @@ export interface NativeAddon {
   attachLabels(storage: object, holder: object): string;
   /** [name, value, name, value, …] -> generation * 65536 + the set's id; 0 when the table has no room. */
   internLabels(pairs: string[]): number;
-  /** The table's own memory: the living generation of each id; a mark for sets that are used (so that others are evicted first). */
-  labelArrays(): { generations: Int32Array; used: Uint8Array };
+  /**
+   * The engine's own memory. The label table's: the living generation of each id; a mark for sets that are used (so that others are evicted first). `running`: 1
+   * while a profiler runs. `section`, of this isolate: what enterSection and exitSection are told and answer; its places are in labels/sections.ts.
+   */
+  labelArrays(): { generations: Int32Array; used: Uint8Array; running: Int32Array; section: Int32Array };
   /** The labels of a Worker that was just made (Node's thread id); in the Worker: what it inherited. */
   inheritLabels(threadId: number, pairs: string[]): void;
   inheritedLabels(threadId: number): string[];
-  /** Opens an exact section and returns how many are open; 0: nothing is sampled, no section was opened. `exitSection` wants that number; 0 gives up all that are open. */
-  enterSection(slot: number, slotGeneration: number, set: number, setGeneration: number): number;
-  exitSection(depth: number): void;
-  /** CPU counters for a span: generation * 131072 + slot; 0 when none is free or nothing is sampled. */
-  openSpan(): number;
-  /** CPU of the span so far, nanoseconds; -1 when the slot is another's by now. `closeSpan` frees it. */
-  readSpan(slot: number, slotGeneration: number): number;
-  closeSpan(slot: number, slotGeneration: number): number;
+  /**
+   * Opens an exact section for the owner in `section`; its depth there is how many are open then, or 0: nothing is sampled, no section was opened. exitSection
+   * leaves the section of that depth; 0 gives up all that are open. No arguments, no value: labels/sections.ts says why.
+   */
+  enterSection(): void;
+  exitSection(): void;
+  /** CPU so far of the span's sections that are open, nanoseconds; its counters get it at their exit. */
+  openSectionsNs(slot: number, slotGeneration: number): number;
+  /** Memory for the counters of 1,024 spans more, the caller's from now on (labels/span-slots.ts); undefined when there is no more, or this thread was never sampled. */
+  spanChunk(): { first: number; memory: ArrayBuffer } | undefined;
   attribution(key: string): { whose: 'value' | 'unlabelled' | 'evicted' | 'other'; value: string; threads: AttributedThread[] }[];
   /** Encoder only: are labels read as they were written? `fields` are those of `label`; `holder` has it as its only field, the map `frame` as the value of `key`. */
   testLabels(

@@ -109,7 +109,7 @@ uint64_t Charge(ThreadState* state, uint64_t cpu_now, const SampleLabel& label) 
   state->charged_sections_ns.store(sections, std::memory_order_relaxed);
   if (labels != nullptr) {
     if (SpanUse* span = labels->spans.Find(label.attribution_slot, label.attribution_generation)) {
-      Add(&span->rest_ns, spent - measured);
+      AddNs(&span->rest_ns, spent - measured);
     }
   }
   return spent - measured;

@@ -112,25 +112,12 @@ SpanSlots::~SpanSlots() {
   for (auto& chunk : chunks_) delete[] chunk.load(std::memory_order_relaxed);
 }
 
-uint32_t SpanSlots::Open(uint32_t* generation) {
-  uint32_t slot = 0;
-  if (!free_.empty()) {
-    slot = free_.back();
-    free_.pop_back();
-  } else {
-    if (made_ == kCapacity) return 0;
-    slot = made_++;
-    auto& chunk = chunks_[slot / kChunk];
-    if (chunk.load(std::memory_order_relaxed) == nullptr) chunk.store(new SpanUse[kChunk], std::memory_order_release);
-  }
-  SpanUse& use = chunks_[slot / kChunk].load(std::memory_order_relaxed)[slot % kChunk];
-  use.exact_ns.store(0, std::memory_order_relaxed);
-  use.rest_ns.store(0, std::memory_order_relaxed);
-  *generation = use.generation.load(std::memory_order_relaxed) + 1;
-  std::atomic_signal_fence(std::memory_order_release);
-  use.generation.store(*generation, std::memory_order_relaxed);
-  open_++;
-  return slot;
+SpanUse* SpanSlots::GiveChunk(uint32_t* first) {
+  if (given_ == kChunks) return nullptr;
+  auto* chunk = new SpanUse[kChunk];
+  *first = given_ * kChunk;
+  chunks_[given_++].store(chunk, std::memory_order_release);
+  return chunk;
 }
 
 SpanUse* SpanSlots::Find(uint32_t slot, uint32_t generation) const {
@@ -139,15 +126,6 @@ SpanUse* SpanSlots::Find(uint32_t slot, uint32_t generation) const {
   if (chunk == nullptr) return nullptr;
   SpanUse& use = chunk[slot % kChunk];
   return use.generation.load(std::memory_order_relaxed) == generation ? &use : nullptr;
-}
-
-void SpanSlots::Close(uint32_t slot, uint32_t generation) {
-  SpanUse* use = Find(slot, generation);
-  if (use == nullptr || (generation & 1) == 0) return;
-  use->generation.store(generation + 1, std::memory_order_relaxed);
-  open_--;
-  // A slot whose generations are used up is not given out again.
-  if (generation + 1 != 0) free_.push_back(slot);
 }
 
 }  // namespace strobe::capture

@@ -12,6 +12,9 @@
 //            AsyncLocalStorage is the label. No code of ours runs on the way.
 //   kHolder  a JavaScript object whose first field is the current label, kept by `before` and `after` hooks (Node 20, 22).
 // Both start at a global handle, which V8 updates when it moves the object.
+//
+// The counters of spans and the words of a call into sections lie in memory that JavaScript reads and writes itself (typed arrays): a call
+// into the engine costs a small request more than what it does (docs/spans.md). It gives slots out, too; here is only the memory.
 #pragma once
 
 #include <atomic>
@@ -26,14 +29,18 @@ namespace strobe::capture {
 
 struct ThreadState;
 
-// CPU of one span, nanoseconds. `generation` is odd while the slot is in use.
+// CPU of one span, nanoseconds. As doubles, exact for 104 days of CPU: JavaScript can read no other 64 bits at once, and between two halves a
+// sample might change both. src/labels/span-slots.ts knows this layout. `generation` is odd while the slot is in use.
 struct SpanUse {
   std::atomic<uint32_t> generation{0};
-  std::atomic<uint64_t> exact_ns{0};  // JavaScript's side writes
-  std::atomic<uint64_t> rest_ns{0};   // the handler writes
+  uint32_t unused = 0;
+  std::atomic<double> exact_ns{0};  // sections, at their exit
+  std::atomic<double> rest_ns{0};   // the handler writes
 };
+static_assert(sizeof(SpanUse) == 24 && std::atomic<double>::is_always_lock_free);
 
-// Slots for living spans; slot 0 stands for none. Grows by chunks, which stay: the handler may hold no stale pointer.
+// Memory for living spans' counters; slot 0 stands for none. Grows by chunks, which stay: the handler may hold no stale pointer. Each chunk
+// is given to one copy of the package in this isolate, which alone hands out its slots.
 class SpanSlots {
  public:
   static constexpr uint32_t kChunk = 1024;
@@ -41,18 +48,30 @@ class SpanSlots {
   static constexpr uint32_t kCapacity = kChunk * kChunks;
 
   ~SpanSlots();
-  // 0 when all are taken.
-  uint32_t Open(uint32_t* generation);
+  // Its slots are `*first` to `*first` + kChunk - 1. Null when all are given. Own thread only.
+  SpanUse* GiveChunk(uint32_t* first);
   // Null when the slot's span has ended. Async-signal-safe.
   SpanUse* Find(uint32_t slot, uint32_t generation) const;
-  void Close(uint32_t slot, uint32_t generation);
-  uint32_t open() const { return open_; }
 
  private:
   std::atomic<SpanUse*> chunks_[kChunks] = {};
-  std::vector<uint32_t> free_;
-  uint32_t made_ = 1;
-  uint32_t open_ = 0;
+  uint32_t given_ = 0;
+};
+
+// The one of `counter`'s thread that is written now: no other writer can come between, only a handler in the midst of JavaScript's side, and
+// each counter has one writer. Async-signal-safe.
+inline void AddNs(std::atomic<double>* counter, uint64_t ns) {
+  counter->store(counter->load(std::memory_order_relaxed) + static_cast<double>(ns), std::memory_order_relaxed);
+}
+
+// What JavaScript says to enterSection and exitSection, and what they answer.
+struct SectionWords {
+  uint32_t span_slot = 0;
+  uint32_t span_generation = 0;
+  uint32_t label_set = 0;
+  uint32_t label_generation = 0;
+  uint32_t depth = 0;  // enter: how many are open now, 0 when nothing is sampled; exit: the one that is left
+  uint32_t open = 0;   // how many are open; the engine writes
 };
 
 // Sections measured from entry to exit on this thread, innermost last.
@@ -68,6 +87,12 @@ struct OpenSection {
   uint32_t label_generation;
 };
 
+// The last time that the thread's clock was read for a section; see label/sections.h.
+struct ClockReading {
+  uint64_t cpu_ns = 0;
+  uint64_t at_ns = 0;  // CLOCK_MONOTONIC
+};
+
 struct LabelSource {
   enum Kind : uint32_t { kOff, kFrame, kHolder };
 
@@ -80,10 +105,12 @@ struct LabelSource {
   std::atomic<uint64_t> sections_ns{0};
 
   SpanSlots spans;
+  SectionWords words;
   // JavaScript's side only. `state`: null while the thread is not registered.
   ThreadState* state = nullptr;
   uint64_t thread_key = 0;
   std::vector<OpenSection> open;
+  ClockReading last_reading;
   bool measured = false;  // any section was closed on this thread
 };
 

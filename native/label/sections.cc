@@ -12,6 +12,17 @@ void AddTo(std::atomic<uint64_t>* counter, uint64_t value) {
   counter->store(counter->load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
 }
 
+// The thread's clock and CLOCK_MONOTONIC, now.
+capture::ClockReading ReadClocks(capture::LabelSource* source) {
+  capture::ClockReading& last = source->last_reading;
+  const uint64_t now = capture::MonotonicNowNs();
+  if (now - last.at_ns < kFreshNs) return {last.cpu_ns + (now - last.at_ns), now};
+  last.cpu_ns = capture::ThreadCpuNowNs();
+  // The kernel read it somewhere in between.
+  last.at_ns = now + (capture::MonotonicNowNs() - now) / 2;
+  return last;
+}
+
 // Sampling began anew meanwhile: what was measured inside before is off the old run's account, not off this one's.
 void Rebase(capture::OpenSection* section, uint64_t since_cpu_ns) {
   if (section->since_cpu_ns == since_cpu_ns) return;
@@ -40,7 +51,8 @@ void GiveUpBeyond(capture::LabelSource* source, uint32_t depth, uint64_t since_c
   }
 }
 
-void LeaveLast(capture::LabelSource* source) {
+void Left(capture::LabelSource* source) {
+  source->words.open = static_cast<uint32_t>(source->open.size());
   if (!source->open.empty()) return;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   source->in_section.store(0, std::memory_order_relaxed);
@@ -51,37 +63,39 @@ void LeaveLast(capture::LabelSource* source) {
 uint32_t EnterSection(capture::LabelSource* source, const SectionOwner& owner, uint64_t since_cpu_ns) {
   source->in_section.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  source->open.push_back({capture::ThreadCpuNowNs(), capture::MonotonicNowNs(), 0, 0, since_cpu_ns, owner.span_slot, owner.span_generation,
-                          owner.label_set, owner.label_generation});
-  return static_cast<uint32_t>(source->open.size());
+  const capture::ClockReading now = ReadClocks(source);
+  source->open.push_back({now.cpu_ns, now.at_ns, 0, 0, since_cpu_ns, owner.span_slot, owner.span_generation, owner.label_set,
+                          owner.label_generation});
+  source->words.open = static_cast<uint32_t>(source->open.size());
+  return source->words.open;
 }
 
 void ExitSection(capture::LabelSource* source, LabelTable* table, uint32_t depth, uint64_t thread, uint64_t since_cpu_ns) {
   if (depth > source->open.size()) return;
   GiveUpBeyond(source, depth, since_cpu_ns);
-  if (depth == 0) return LeaveLast(source);
+  if (depth == 0) return Left(source);
   capture::OpenSection section = source->open.back();
   source->open.pop_back();
   Rebase(&section, since_cpu_ns);
-  const uint64_t cpu_now = capture::ThreadCpuNowNs();
+  const capture::ClockReading now = ReadClocks(source);
   const uint64_t cpu_start = std::max(section.cpu_start_ns, since_cpu_ns);
-  const uint64_t cpu = cpu_now > cpu_start ? cpu_now - cpu_start : 0;
-  const uint64_t wall = capture::MonotonicNowNs() - section.wall_start_ns;
+  const uint64_t cpu = now.cpu_ns > cpu_start ? now.cpu_ns - cpu_start : 0;
+  const uint64_t wall = now.at_ns - section.wall_start_ns;
   const uint64_t own_cpu = cpu > section.nested_cpu_ns ? cpu - section.nested_cpu_ns : 0;
   const uint64_t own_wall = wall > section.nested_wall_ns ? wall - section.nested_wall_ns : 0;
   source->measured = true;
-  if (capture::SpanUse* span = source->spans.Find(section.span_slot, section.span_generation)) AddTo(&span->exact_ns, own_cpu);
+  if (capture::SpanUse* span = source->spans.Find(section.span_slot, section.span_generation)) capture::AddNs(&span->exact_ns, own_cpu);
   table->AddExact(section.label_set, section.label_generation, thread, {own_cpu, own_wall, 1});
   Measured(source, cpu, wall, since_cpu_ns);
-  LeaveLast(source);
+  Left(source);
 }
 
-uint64_t OpenSectionsNs(const capture::LabelSource& source, uint32_t span_slot, uint32_t span_generation, uint64_t since_cpu_ns) {
+uint64_t OpenSectionsNs(capture::LabelSource* source, uint32_t span_slot, uint32_t span_generation, uint64_t since_cpu_ns) {
   uint64_t sum = 0;
   uint64_t end = 0;  // of the section's own part: where the one inside it began, or now
-  for (auto section = source.open.rbegin(); section != source.open.rend(); ++section) {
+  for (auto section = source->open.rbegin(); section != source->open.rend(); ++section) {
     if (section->span_slot == span_slot && section->span_generation == span_generation) {
-      if (end == 0) end = capture::ThreadCpuNowNs();
+      if (end == 0) end = ReadClocks(source).cpu_ns;
       const uint64_t taken_off = std::max(section->cpu_start_ns, since_cpu_ns) + section->nested_cpu_ns;
       if (end > taken_off) sum += end - taken_off;
     }

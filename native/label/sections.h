@@ -7,6 +7,11 @@
 // Order at entry: `in_section` first, the clock after it; at exit: the counters first, `in_section` last. A sample between sees an open
 // section and leaves its CPU to the next one: nothing is charged twice.
 //
+// Reading the thread's clock is a system call: 0.5 to 2 us by itself, and what it leaves in the processor costs the code behind it as much
+// again (docs/spans.md). So behind a reading the clock is taken to go on with CLOCK_MONOTONIC, which is read without the kernel, for
+// kFreshNs; then it is read again. An estimate is never the base of another. Wrong by what the thread waited meanwhile: at most kFreshNs,
+// for a section that waits and is over within them.
+//
 // A section whose exit never runs (V8 terminates execution without `finally`, as for vm's timeout) is given up without a count by the next
 // exit further out, or by JavaScript's side when its stack is empty (ExitSection with 0). Not by the height of the stack: two sections of
 // code that was inlined into one frame stand at the same height, the inner one even above where the outer one was opened by slower code.
@@ -27,6 +32,8 @@ struct SectionOwner {
   uint32_t label_generation = 0;
 };
 
+inline constexpr uint64_t kFreshNs = 20'000;
+
 // `since_cpu_ns`: the thread's clock when sampling began: CPU before it is nobody's. How many sections are open now, this one among them:
 // what ExitSection wants back.
 uint32_t EnterSection(capture::LabelSource* source, const SectionOwner& owner, uint64_t since_cpu_ns);
@@ -35,6 +42,6 @@ uint32_t EnterSection(capture::LabelSource* source, const SectionOwner& owner, u
 void ExitSection(capture::LabelSource* source, LabelTable* table, uint32_t depth, uint64_t thread, uint64_t since_cpu_ns);
 
 // Own CPU so far of the span's sections that are open now, nanoseconds: a span usually ends inside the call that it measures.
-uint64_t OpenSectionsNs(const capture::LabelSource& source, uint32_t span_slot, uint32_t span_generation, uint64_t since_cpu_ns);
+uint64_t OpenSectionsNs(capture::LabelSource* source, uint32_t span_slot, uint32_t span_generation, uint64_t since_cpu_ns);
 
 }  // namespace strobe::label

@@ -12,6 +12,7 @@
 #include "capture/label_source.h"
 #include "label/sections.h"
 #include "test/check.h"
+#include "test/span_owner.h"
 #include "v8/heap.h"
 
 namespace strobe::capture {
@@ -29,7 +30,7 @@ void Burn(uint64_t ns) {
 
 class Application {
  public:
-  Application() : memory_(kRingBytes / 8), gc_frames_(kMaxDepthLimit + 1), source(std::make_unique<LabelSource>()) {
+  Application() : memory_(kRingBytes / 8), gc_frames_(kMaxDepthLimit + 1), source(std::make_unique<LabelSource>()), spans(&source->spans) {
     layout_ = v8::TableLayout(13, 6);
     SetMap(map_of_object_, layout_->type_js_object);
     SetMap(map_of_oddball_, 131);
@@ -112,6 +113,7 @@ class Application {
 
  public:
   std::unique_ptr<LabelSource> source;
+  SpanOwner spans;
 };
 
 TEST(capture_labels_charge_all_cpu_of_samples) {
@@ -135,7 +137,7 @@ TEST(capture_labels_charge_and_sections_add_up) {
   uint32_t generation = 0;
   const uint32_t set = table.Intern({{"k", "v"}}, &generation);
   uint32_t span_generation = 0;
-  const uint32_t span = app.source->spans.Open(&span_generation);
+  const uint32_t span = app.spans.Open(&span_generation);
   uint64_t state = 1;
   const auto random = [&] { return state = state * 6364136223846793005u + 1442695040888963407u, static_cast<uint32_t>(state >> 33); };
   uint32_t depth = 0;
@@ -175,11 +177,11 @@ TEST(capture_labels_charge_and_sections_add_up) {
 TEST(capture_labels_of_an_ended_span) {
   Application app;
   uint32_t generation = 0;
-  const uint32_t span = app.source->spans.Open(&generation);
+  const uint32_t span = app.spans.Open(&generation);
   app.SetLabel(1, span, generation);
-  app.source->spans.Close(span, generation);
+  app.spans.Close(span, generation);
   uint32_t next = 0;
-  CHECK_EQ(app.source->spans.Open(&next), span);
+  CHECK_EQ(app.spans.Open(&next), span);
   Burn(50'000);
   CHECK(app.Sample().rest_ns >= 50'000);
   CHECK_EQ(app.source->spans.Find(span, next)->rest_ns.load(), 0);

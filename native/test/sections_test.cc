@@ -2,14 +2,14 @@
 // nest and whichever of them is never left. No time is expected, only which of two is larger and what equals what.
 #include "label/sections.h"
 
+#include <chrono>
 #include <memory>
-#include <set>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "capture/clocks.h"
 #include "test/check.h"
+#include "test/span_owner.h"
 
 namespace strobe::label {
 namespace {
@@ -28,10 +28,10 @@ constexpr uint64_t kSome = 200'000;  // ns to burn
 
 class World {
  public:
-  World() : source(std::make_unique<LabelSource>()) {
+  World() : source(std::make_unique<LabelSource>()), spans(&source->spans) {
     table.CollectorStarts([] {});
     for (uint32_t i = 0; i < 3; i++) set[i] = table.Intern({{"set", std::to_string(i)}}, &generation[i]);
-    span = source->spans.Open(&span_generation);
+    span = spans.Open(&span_generation);
   }
   uint32_t Enter(uint32_t i, bool with_span = false) {
     return EnterSection(source.get(), {with_span ? span : 0, with_span ? span_generation : 0, set[i], generation[i]}, since);
@@ -48,6 +48,7 @@ class World {
 
   LabelTable table;
   std::unique_ptr<LabelSource> source;
+  SpanOwner spans;
   uint64_t since = 0;
   uint32_t set[3] = {};
   uint32_t generation[3] = {};
@@ -192,9 +193,9 @@ TEST(sections_nested_before_sampling_are_not_taken_off) {
 TEST(sections_of_ended_spans_and_evicted_sets) {
   World world;
   const uint32_t a = world.Enter(0, true);
-  world.source->spans.Close(world.span, world.span_generation);
+  world.spans.Close(world.span, world.span_generation);
   uint32_t reused_generation = 0;
-  const uint32_t reused = world.source->spans.Open(&reused_generation);
+  const uint32_t reused = world.spans.Open(&reused_generation);
   CHECK_EQ(reused, world.span);
   Burn(kSome);
   world.generation[0] += 2;
@@ -234,56 +235,58 @@ TEST(sections_at_random_add_up) {
   }
 }
 
+TEST(sections_between_readings_of_the_clock) {
+  // Sections shorter than kFreshNs, one behind the other: mostly estimates, and together the thread's clock all the same.
+  World world;
+  const uint64_t before = ThreadCpuNowNs();
+  uint64_t readings = 0;
+  for (int i = 0; i < 20'000; i++) {
+    const uint64_t last = world.source->last_reading.at_ns;
+    const uint32_t outer = world.Enter(0);
+    const uint32_t inner = world.Enter(1);
+    world.Exit(inner);
+    world.Exit(outer);
+    if (world.source->last_reading.at_ns != last) readings++;
+  }
+  const uint64_t all = ThreadCpuNowNs() - before;
+  CHECK_EQ(world.Of(0).sections + world.Of(1).sections, 40'000);
+  CHECK_EQ(world.Sum(), world.Counted());
+  // Within kFreshNs of a reading there is no other one.
+  CHECK(readings < 20'000);
+  // The way into a section and out of it is outside, with room. What the thread waited for a core between a reading and an estimate is inside.
+  CHECK(world.Sum() > all / 20);
+  CHECK(world.Sum() <= all + all / 4 + 20 * kFreshNs);
+}
+
+TEST(sections_that_wait_longer_than_a_reading_is_fresh) {
+  World world;
+  const uint32_t depth = world.Enter(0);
+  std::this_thread::sleep_for(std::chrono::nanoseconds(50 * kFreshNs));
+  world.Exit(depth);
+  const ExactUse use = world.Of(0);
+  CHECK(use.wall_ns >= 50 * kFreshNs);
+  CHECK(use.cpu_ns < use.wall_ns / 2);
+}
+
 TEST(sections_span_slots) {
   const auto slots = std::make_unique<capture::SpanSlots>();
-  uint32_t generation = 0;
-  const uint32_t first = slots->Open(&generation);
-  CHECK(first != 0);
-  CHECK_EQ(generation & 1, 1);
-  if (!CHECK(slots->Find(first, generation) != nullptr)) return;
-  slots->Find(first, generation)->rest_ns.store(5);
-  CHECK(slots->Find(first, generation + 1) == nullptr);
+  uint32_t first = 1;
+  capture::SpanUse* chunk = slots->GiveChunk(&first);
+  if (!CHECK(chunk != nullptr)) return;
+  CHECK_EQ(first, 0);
+  chunk[7].generation.store(3);
+  CHECK(slots->Find(7, 3) == &chunk[7]);
+  CHECK(slots->Find(7, 4) == nullptr);
   CHECK(slots->Find(0, 0) == nullptr && slots->Find(0, 1) == nullptr);
   CHECK(slots->Find(capture::SpanSlots::kCapacity, 1) == nullptr && slots->Find(0xffffffff, 1) == nullptr);
   CHECK(slots->Find(capture::SpanSlots::kChunk * 3, 0) == nullptr);  // of no chunk yet
-  slots->Close(first, generation + 2);                               // not its own
-  CHECK_EQ(slots->open(), 1);
-  slots->Close(first, generation);
-  slots->Close(first, generation);
-  slots->Close(first, generation + 1);  // the generation of a free slot: nobody's
-  CHECK_EQ(slots->open(), 0);
-  uint32_t next = 0;
-  CHECK_EQ(slots->Open(&next), first);
-  CHECK_EQ(next, generation + 2);
-  CHECK_EQ(slots->Find(first, next)->rest_ns.load() + slots->Find(first, next)->exact_ns.load(), 0);
-  CHECK(slots->Find(first, generation) == nullptr);
-}
-
-TEST(sections_span_slots_are_bounded) {
-  const auto slots = std::make_unique<capture::SpanSlots>();
-  std::vector<std::pair<uint32_t, uint32_t>> opened;
-  uint32_t generation = 0;
-  while (const uint32_t slot = slots->Open(&generation)) opened.emplace_back(slot, generation);
-  CHECK_EQ(opened.size(), capture::SpanSlots::kCapacity - 1);
-  const std::set<std::pair<uint32_t, uint32_t>> distinct(opened.begin(), opened.end());
-  CHECK_EQ(distinct.size(), opened.size());
-  CHECK_EQ(slots->Open(&generation), 0);
-  for (const auto& [slot, its] : opened) slots->Close(slot, its);
-  CHECK_EQ(slots->open(), 0);
-  CHECK(slots->Open(&generation) != 0);
-}
-
-TEST(sections_span_slots_use_up_their_generations) {
-  const auto slots = std::make_unique<capture::SpanSlots>();
-  uint32_t generation = 0;
-  const uint32_t slot = slots->Open(&generation);
-  // Four billion uses later.
-  slots->Find(slot, generation)->generation.store(0xffffffff);
-  slots->Close(slot, 0xffffffff);
-  for (int i = 0; i < 10; i++) {
-    uint32_t its = 0;
-    CHECK(slots->Open(&its) != slot);
+  for (uint32_t i = 1; i < capture::SpanSlots::kChunks; i++) {
+    capture::SpanUse* next = slots->GiveChunk(&first);
+    if (!CHECK(next != nullptr)) return;
+    CHECK_EQ(first, i * capture::SpanSlots::kChunk);
+    CHECK(slots->Find(first, 0) == next);
   }
+  CHECK(slots->GiveChunk(&first) == nullptr);
 }
 
 }  // namespace

@@ -17,3 +17,19 @@ export function labelEngine(): NativeAddon | null {
   }
   return engine;
 }
+
+export type LabelMemory = ReturnType<NativeAddon['labelArrays']>;
+
+let memory: LabelMemory | null | undefined;
+
+/** What labels share with the engine without calling it; null where there is none. */
+export function labelMemory(): LabelMemory | null {
+  if (memory === undefined) memory = labelEngine()?.labelArrays() ?? null;
+  return memory;
+}
+
+/** Nothing is counted while this is false. */
+export function isProfilerRunning(): boolean {
+  const shared = labelMemory();
+  return shared !== null && shared.running[0] === 1;
+}

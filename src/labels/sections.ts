@@ -1,10 +1,21 @@
 // Exact sections: CPU between entry and exit of a call, measured by the thread's clock instead of samples (native/label/sections.h).
 //
 // Inside one, what enters another label is a section, too, whether it asked or not: otherwise its CPU would stay with the outer label.
+//
+// The engine's two calls have no arguments and no value: what they are told lies in memory. Converting four numbers and one back was a good part of a section
+// of a small request, whose caches are full of other things (docs/spans.md).
 
 import type { Label } from '../label';
-import { labelEngine } from './engine';
+import { type LabelMemory, labelEngine, labelMemory } from './engine';
 import { atCallbackEnd, runWith } from './storage';
+
+/** Places in `section`, native SectionWords; OPEN: how many are open, whoever entered them. */
+const SLOT = 0;
+const SLOT_GENERATION = 1;
+const SET = 2;
+const SET_GENERATION = 3;
+const DEPTH = 4;
+const OPEN = 5;
 
 let depth = 0;
 let watched = false;
@@ -17,7 +28,12 @@ function giveUpAbandoned(): void {
   watched = false;
   if (depth === 0) return;
   depth = 0;
-  labelEngine()?.exitSection(0);
+  exit(0, labelMemory());
+}
+
+function exit(entered: number, memory: LabelMemory | null): void {
+  if (memory !== null) memory.section[DEPTH] = entered;
+  labelEngine()?.exitSection();
 }
 
 /** Once for all sections of a callback. By a promise where no hook tells its end: under async hooks one costs more than the section. */
@@ -30,10 +46,22 @@ export function insideSection(): boolean {
   return depth > 0;
 }
 
+/** CPU so far of a span's sections that are open, nanoseconds: a span usually ends inside the call that it measures. */
+export function openSectionsNs(slot: number, slotGeneration: number): number {
+  return labelMemory()?.section[OPEN] ? (labelEngine()?.openSectionsNs(slot, slotGeneration) ?? 0) : 0;
+}
+
 /** As runWith; the thread's CPU meanwhile is charged to the label. While no profiler runs it is runWith. */
 export function runMeasured<T>(label: Label, fn: () => T): T {
-  const engine = labelEngine();
-  const entered = engine?.enterSection(label.slot, label.slotGeneration, label.setId, label.setGeneration) ?? 0;
+  const memory = labelMemory();
+  if (memory === null || memory.running[0] === 0) return runWith(label, fn);
+  const { section } = memory;
+  section[SLOT] = label.slot;
+  section[SLOT_GENERATION] = label.slotGeneration;
+  section[SET] = label.setId;
+  section[SET_GENERATION] = label.setGeneration;
+  labelEngine()?.enterSection();
+  const entered = section[DEPTH] as number;
   if (entered === 0) return runWith(label, fn);
   depth = entered;
   if (!watched) watch();
@@ -42,6 +70,6 @@ export function runMeasured<T>(label: Label, fn: () => T): T {
   } finally {
     // Not what it was before: where V8 ended a section without its `finally`, the engine has closed it meanwhile.
     depth = entered - 1;
-    engine?.exitSection(entered);
+    exit(entered, memory);
   }
 }

@@ -5,7 +5,7 @@
 
 import { StrobeError } from '../errors';
 import { EMPTY_SET, type LabelSet } from '../label';
-import { labelEngine } from './engine';
+import { labelEngine, labelMemory } from './engine';
 
 export type LabelValue = string | number | boolean;
 export type Labels = Readonly<Record<string, LabelValue>>;
@@ -56,16 +56,9 @@ const CACHED = 2048;
 let young = new Map<string, LabelSet>();
 let old = new Map<string, LabelSet>();
 
-let arrays: { generations: Int32Array; used: Uint8Array } | null | undefined;
-
-function tableArrays() {
-  if (arrays === undefined) arrays = labelEngine()?.labelArrays() ?? null;
-  return arrays;
-}
-
 /** The set is still the one that the engine knows by its number; then it is marked as used. */
 export function living(set: LabelSet): boolean {
-  const table = tableArrays();
+  const table = labelMemory();
   if (!table || set.key === '') return true;
   if (set.id <= 0 || table.generations[set.id] !== set.generation) return false;
   table.used[set.id] = 1;

@@ -6,10 +6,11 @@
 // Nothing here needs @opentelemetry/api: what is read of contexts and spans is what all of its 1.x copies must agree on.
 
 import { Label, type LabelSet, type SpanIds } from '../label';
-import { labelEngine } from './engine';
+import { isProfilerRunning } from './engine';
 import { inheritedSet } from './inherited';
-import { insideSection, runMeasured } from './sections';
+import { insideSection, openSectionsNs, runMeasured } from './sections';
 import { type LabelValue, living, mergeLenient } from './sets';
+import { closeSlot, generationOf, openSlot, readSlot, SLOTS } from './span-slots';
 import { runWith } from './storage';
 
 export interface SpanLabelOptions {
@@ -45,9 +46,6 @@ export interface SpanLike {
 const SPAN_KEY = Symbol.for('OpenTelemetry Context Key SPAN');
 const RECORD = Symbol.for('strobe.span.1');
 const SAMPLED = 1;
-
-/** A span's slot and its generation come in one number (native/addon_labels.cc). */
-const SLOTS = 131_072;
 
 const NO_NAMES: readonly string[] = [];
 
@@ -173,19 +171,22 @@ export class SpanRecord implements SpanIds {
 
   /** CPU counters of its own, while a profiler runs. */
   open(): void {
-    const opened = labelEngine()?.openSpan() ?? 0;
-    if (opened === 0) {
+    if (!isProfilerRunning()) return;
+    const slot = openSlot();
+    if (slot === 0) {
       if (spanCounts.slots >= SLOTS - 1) spanCounts.withoutSlot++;
       return;
     }
     spanCounts.slots++;
-    this.slot = opened % SLOTS;
-    this.slotGeneration = ((opened - this.slot) / SLOTS) | 0;
+    this.slot = slot;
+    this.slotGeneration = generationOf(slot);
   }
 
   /** CPU of the span itself so far, nanoseconds; -1 when nobody counts it. */
   selfNs(): number {
-    return this.slot === 0 ? -1 : (labelEngine()?.readSpan(this.slot, this.slotGeneration) ?? -1);
+    if (this.slot === 0) return -1;
+    const closed = readSlot(this.slot, this.slotGeneration);
+    return closed < 0 ? -1 : closed + openSectionsNs(this.slot, this.slotGeneration);
   }
 
   /**
@@ -194,9 +195,9 @@ export class SpanRecord implements SpanIds {
    */
   end(): number {
     this.ended = true;
-    let selfNs = -1;
+    const selfNs = this.selfNs();
     if (this.slot !== 0) {
-      selfNs = labelEngine()?.closeSpan(this.slot, this.slotGeneration) ?? -1;
+      closeSlot(this.slot, this.slotGeneration);
       this.slot = 0;
       this.slotGeneration = 0;
       spanCounts.slots--;
