@@ -85,8 +85,7 @@ function prepared({ sink, workload, name, variant, scale, windowSeconds, turns =
     variant: { kind: variant.kind, hz: variant.hz, modes: variant.modes, labels: variant.labels, export: variant.export },
     workload: name,
     units: idle || whole ? workload.units : Math.max(1, Math.round(workload.units * scale)),
-    // A fraction of the work needs no more than a fraction of the warm-up.
-    warmUnits: Math.ceil(workload.warm * Math.min(1, 1.25 * scale)),
+    warmUnits: workload.warm,
     // With turns they all settle together.
     settleMs: idle ? IDLE_SETTLE_MS : turns ? 0 : SETTLE_MS,
     windowSeconds: idle ? IDLE_WINDOW_SECONDS : windowSeconds,
