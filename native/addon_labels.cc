@@ -143,8 +143,8 @@ Napi::Value InheritedLabels(const Napi::CallbackInfo& info) {
   return out;
 }
 
-// enterSection(), exitSection(): what they are told and what they answer stands in SectionWords. Plain Node-API functions without arguments and
-// without a value: they are on the way of every span, and each call into Node-API for one costs a request of 0.2 ms more than it seems,
+// enterSection(), exitSection(): what they are told and what they answer stands in SectionWords. Plain Node-API functions without arguments
+// and without a value: they are on the way of every span, and each call into Node-API for one costs a request of 0.2 ms more than it seems,
 // because nothing of it is in the caches (docs/spans.md).
 napi_value EnterSection(napi_env, napi_callback_info) {
   capture::LabelSource* labels = Profiler::Get().Labels();

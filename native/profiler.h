@@ -176,7 +176,7 @@ class Profiler {
   std::vector<SampledThread*> threads_;
   bool running_ = false;
   std::atomic<int32_t> running_word_{0};  // the same, for whoever has no lock
-  bool stopping_ = false;  // between Stop and Release
+  bool stopping_ = false;                 // between Stop and Release
   bool handle_signals_ = false;
   int32_t owner_tid_ = 0;
   uint32_t max_depth_ = 512;

@@ -22,7 +22,10 @@ engine.spanChunk = () => {
 };
 const counters = (slot) => {
   const chunk = given.find(({ first }) => slot >= first && slot < first + 1024);
-  return { generation: new Int32Array(chunk.memory, (slot - chunk.first) * 24, 1), ns: new Float64Array(chunk.memory, (slot - chunk.first) * 24 + 8, 2) };
+  return {
+    generation: new Int32Array(chunk.memory, (slot - chunk.first) * 24, 1),
+    ns: new Float64Array(chunk.memory, (slot - chunk.first) * 24 + 8, 2),
+  };
 };
 
 test('a thread that was never sampled has no slots', () => {

@@ -29,8 +29,8 @@ namespace strobe::capture {
 
 struct ThreadState;
 
-// CPU of one span, nanoseconds. As doubles, exact for 104 days of CPU: JavaScript can read no other 64 bits at once, and between two halves a
-// sample might change both. src/labels/span-slots.ts knows this layout. `generation` is odd while the slot is in use.
+// CPU of one span, nanoseconds. As doubles, exact for 104 days of CPU: JavaScript can read no other 64 bits at once, and between two halves
+// a sample might change both. src/labels/span-slots.ts knows this layout. `generation` is odd while the slot is in use.
 struct SpanUse {
   std::atomic<uint32_t> generation{0};
   uint32_t unused = 0;
@@ -58,8 +58,8 @@ class SpanSlots {
   uint32_t given_ = 0;
 };
 
-// The one of `counter`'s thread that is written now: no other writer can come between, only a handler in the midst of JavaScript's side, and
-// each counter has one writer. Async-signal-safe.
+// The one of `counter`'s thread that is written now: no other writer can come between, only a handler in the midst of JavaScript's side,
+// and each counter has one writer. Async-signal-safe.
 inline void AddNs(std::atomic<double>* counter, uint64_t ns) {
   counter->store(counter->load(std::memory_order_relaxed) + static_cast<double>(ns), std::memory_order_relaxed);
 }

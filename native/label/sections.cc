@@ -64,8 +64,8 @@ uint32_t EnterSection(capture::LabelSource* source, const SectionOwner& owner, u
   source->in_section.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
   const capture::ClockReading now = ReadClocks(source);
-  source->open.push_back({now.cpu_ns, now.at_ns, 0, 0, since_cpu_ns, owner.span_slot, owner.span_generation, owner.label_set,
-                          owner.label_generation});
+  source->open.push_back(
+      {now.cpu_ns, now.at_ns, 0, 0, since_cpu_ns, owner.span_slot, owner.span_generation, owner.label_set, owner.label_generation});
   source->words.open = static_cast<uint32_t>(source->open.size());
   return source->words.open;
 }

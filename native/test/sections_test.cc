@@ -253,7 +253,8 @@ TEST(sections_between_readings_of_the_clock) {
   CHECK_EQ(world.Sum(), world.Counted());
   // Within kFreshNs of a reading there is no other one.
   CHECK(readings < 20'000);
-  // The way into a section and out of it is outside, with room. What the thread waited for a core between a reading and an estimate is inside.
+  // The way into a section and out of it is outside, with room. What the thread waited for a core between a reading and an estimate is
+  // inside.
   CHECK(world.Sum() > all / 20);
   CHECK(world.Sum() <= all + all / 4 + 20 * kFreshNs);
 }
