@@ -287,7 +287,8 @@ Napi::Value ReadProcessStats(const Napi::CallbackInfo& info) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   // Each environment (main, every Worker that loads the addon) leaves on its own thread, before its isolate is gone.
-  env.AddCleanupHook([] { Profiler::Get().ThreadEnds(); });
+  Profiler::Get().EnvironmentBegins();
+  env.AddCleanupHook([] { Profiler::Get().EnvironmentEnds(); });
   exports.Set("version", STROBE_VERSION);
   exports.Set("start", Napi::Function::New(env, Start));
   exports.Set("stop", Napi::Function::New(env, Stop));

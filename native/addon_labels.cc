@@ -183,14 +183,14 @@ Napi::Value OpenSectionsNs(const Napi::CallbackInfo& info) {
 }
 
 // The next chunk of span slots, for the caller to hand out: { first, memory }, an ArrayBuffer of kChunk SpanUse. It lives as long as this
-// thread's JavaScript can run. Undefined when all are given, or nothing was ever sampled on this thread: nobody would count.
+// thread's JavaScript can run. Null when all are given; undefined when nothing was ever sampled on this thread: nobody would count.
 Napi::Value SpanChunk(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   capture::LabelSource* labels = Profiler::Get().Labels();
   if (labels->state == nullptr) return env.Undefined();
   uint32_t first = 0;
   capture::SpanUse* chunk = labels->spans.GiveChunk(&first);
-  if (chunk == nullptr) return env.Undefined();
+  if (chunk == nullptr) return env.Null();
   Napi::Object out = Napi::Object::New(env);
   out.Set("first", first);
   out.Set("memory", Napi::ArrayBuffer::New(env, chunk, sizeof(capture::SpanUse) * capture::SpanSlots::kChunk));

@@ -276,6 +276,7 @@ StartResult Profiler::Start(const StartOptions& options, StartTimings* timings, 
 void Profiler::DisarmAll() {
   // Called on the collector's thread too, when the flush of an ending signal begins; a thread that registers at the same moment may stay
   // armed, which costs samples behind the flush, nothing else.
+  running_word_.store(0);
   const uint64_t until_ns = capture::MonotonicNowNs() + kHandlersMayTakeNs;
   for (uint32_t i = 0; i < capture::kMaxThreads; i++) {
     capture::ThreadState* state = capture::g_thread_table[i].load(std::memory_order_acquire);

@@ -5,7 +5,8 @@
 // thread only.
 //
 // A JavaScript thread is registered once (`Join`), from then on V8 announces its code; it is sampled while the profiler runs. It leaves in
-// `ThreadEnds`, called by its environment's cleanup hook, before its isolate is gone. Its state is reused after the collector's last drain.
+// `EnvironmentEnds`, called by its environment's cleanup hook, before its isolate is gone. Its state is reused after the collector's last
+// drain.
 #pragma once
 
 #include <atomic>
@@ -64,7 +65,9 @@ class Profiler {
   // `(unsampled)`.
   bool Join(const std::string& name, int32_t node_thread_id, bool from_start, std::string* error);
   void NameThread(int32_t node_thread_id, const std::string& name);
-  void ThreadEnds();
+  // On the environment's thread: the addon is loaded; its cleanup hook runs.
+  void EnvironmentBegins();
+  void EnvironmentEnds();
   void SetFrequency(double hz);
   // False when it is not running.
   bool SetModes(clock::Modes modes);
@@ -168,6 +171,7 @@ class Profiler {
   void CountEnded(const SampledThread& thread);
   void OnDrained(SampledThread* thread);
   void DisarmAll();
+  void ThreadEnds();
   static capture::LabelSource* OwnLabels();  // null before the calling thread's first use
   void BindLabels(SampledThread* thread);
   void UnbindLabels(SampledThread* thread);

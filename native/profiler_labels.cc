@@ -7,10 +7,25 @@ namespace strobe {
 
 namespace {
 
-// Of the calling thread's environment; freed when that ends.
+// Of the calling thread; freed when the last environment that has the addon there ends: JavaScript has typed arrays over its memory.
 thread_local capture::LabelSource* t_labels = nullptr;
+// Usually one; an embedder may have several, and each loading of the addon counts.
+thread_local uint32_t t_environments = 0;
+
+void FreeLabels() {
+  if (t_environments > 0) return;
+  delete t_labels;
+  t_labels = nullptr;
+}
 
 }  // namespace
+
+void Profiler::EnvironmentBegins() { t_environments++; }
+
+void Profiler::EnvironmentEnds() {
+  t_environments--;
+  ThreadEnds();
+}
 
 capture::LabelSource* Profiler::OwnLabels() { return t_labels; }
 
@@ -39,11 +54,7 @@ void Profiler::BindLabels(SampledThread* thread) {
 
 // `thread` null: it never joined.
 void Profiler::UnbindLabels(SampledThread* thread) {
-  if (thread == nullptr) {
-    delete t_labels;
-    t_labels = nullptr;
-    return;
-  }
+  if (thread == nullptr) return FreeLabels();
   thread->state->labels.store(nullptr);
   thread->state->inherited_labels.store(0);
   if (const auto found = inherited_.find(thread->node_thread_id); found != inherited_.end()) {
@@ -52,8 +63,8 @@ void Profiler::UnbindLabels(SampledThread* thread) {
   }
   if (t_labels == nullptr) return;
   if (t_labels->measured) label::LabelTable::Get().ForgetThread(thread->key);
-  delete t_labels;
-  t_labels = nullptr;
+  t_labels->state = nullptr;
+  FreeLabels();
 }
 
 void Profiler::InheritLabels(int32_t node_thread_id, const label::Pairs& pairs) {

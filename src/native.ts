@@ -305,8 +305,8 @@ export interface NativeAddon {
   exitSection(): void;
   /** CPU so far of the span's sections that are open, nanoseconds; its counters get it at their exit. */
   openSectionsNs(slot: number, slotGeneration: number): number;
-  /** Memory for the counters of 1,024 spans more, the caller's from now on (labels/span-slots.ts); undefined when there is no more, or this thread was never sampled. */
-  spanChunk(): { first: number; memory: ArrayBuffer } | undefined;
+  /** Memory for the counters of 1,024 spans more, the caller's from now on (labels/span-slots.ts); null when all is given; undefined when this thread was never sampled. */
+  spanChunk(): { first: number; memory: ArrayBuffer } | null | undefined;
   attribution(key: string): { whose: 'value' | 'unlabelled' | 'evicted' | 'other'; value: string; threads: AttributedThread[] }[];
   /** Encoder only: are labels read as they were written? `fields` are those of `label`; `holder` has it as its only field, the map `frame` as the value of `key`. */
   testLabels(

@@ -60,6 +60,10 @@ test('a fail stands clear of the noise floor', () => {
   assert.is(costVerdict(cost, { median: 1, low: 0.98, high: 1.02, n: 9 }).verdict, 'not enough data');
   // Noise is no excuse for what it can't explain.
   assert.is(costVerdict({ median: 2, low: 1.6, high: 2.9, n: 9 }, { median: 1, low: 0.8, high: 1.2, n: 9 }).verdict, 'fail');
+  // Off ran only once: the figure's own noise.
+  const none = { median: Number.NaN, low: Number.NaN, high: Number.NaN, n: 0 };
+  assert.is(costVerdict({ median: 1.2, low: 1.18, high: 1.22, n: 9 }, none).verdict, 'fail');
+  assert.is(costVerdict({ median: 1.2, low: 1.06, high: 1.4, n: 9 }, none).verdict, 'not enough data');
   assert.is(costVerdict({ ...cost, n: 4 }, { median: 1, low: 1, high: 1, n: 4 }).verdict, 'not enough data');
 });
 

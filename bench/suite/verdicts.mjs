@@ -23,14 +23,17 @@ export const NOT_REACHED = 'not reached';
 
 const halfWidth = ({ low, high }) => (high - low) / 2;
 
-/** The cost of a variant: `under` the limit, and a fail only when the noise floor can't explain it. */
+/** `under` the limit, and a fail only when noise can't explain it: the floor's, or, where off ran only once, the figure's own. */
+function underWithNoise(value, floor, limit, show) {
+  const given = under(value, limit, show);
+  const noise = Number.isFinite(floor.low) ? halfWidth(floor) : halfWidth(value);
+  return given.verdict === FAIL && !(value.low - noise >= limit) ? { ...given, verdict: UNKNOWN } : given;
+}
+
+/** The cost of a variant. */
 export function costVerdict(cost, floor, limit = COST_LIMIT) {
-  const given = under(cost, limit, percent);
-  const noise = halfWidth(floor);
-  const why = `${given.why}, noise floor ${percent(floor.low)} to ${percent(floor.high)}`;
-  if (given.verdict === PASS) return { verdict: PASS, why };
-  if (given.verdict === FAIL && cost.low - noise >= limit) return { verdict: FAIL, why };
-  return { verdict: UNKNOWN, why };
+  const { verdict, why } = underWithNoise(cost, floor, limit, percent);
+  return { verdict, why: `${why}, noise floor ${percent(floor.low)} to ${percent(floor.high)}` };
 }
 
 const undecided = (verdict, bad) => verdict === UNKNOWN && bad;
@@ -63,7 +66,8 @@ function costs(workload, { rounds, figures, windowSeconds }) {
   }
   if (ours && variants[RIVAL]) {
     const ratio = overPeer(rounds, DEFAULTS, RIVAL, windowSeconds);
-    out.push({ workload, claim: `costs less than ${VARIANTS[RIVAL].label}`, ...under(ratio, 1, (value) => number(value, 3)) });
+    const given = underWithNoise(ratio, floor, 1, (value) => number(value, 3));
+    out.push({ workload, claim: `costs less than ${VARIANTS[RIVAL].label}`, ...given });
   }
   return out;
 }

@@ -72,6 +72,7 @@ struct SectionWords {
   uint32_t label_generation = 0;
   uint32_t depth = 0;  // enter: how many are open now, 0 when nothing is sampled; exit: the one that is left
   uint32_t open = 0;   // how many are open; the engine writes
+  uint32_t stale = 1;  // the thread may have waited since its clock was read: JavaScript sets it when a callback is over
 };
 
 // Sections measured from entry to exit on this thread, innermost last.
@@ -111,7 +112,8 @@ struct LabelSource {
   uint64_t thread_key = 0;
   std::vector<OpenSection> open;
   ClockReading last_reading;
-  bool measured = false;  // any section was closed on this thread
+  uint64_t told_cpu_ns = 0;  // the last that sections were told
+  bool measured = false;     // any section was closed on this thread
 };
 
 // Where V8 keeps the continuation-preserved data in the isolate, bytes; 0: not known yet.

@@ -16,11 +16,17 @@ void AddTo(std::atomic<uint64_t>* counter, uint64_t value) {
 capture::ClockReading ReadClocks(capture::LabelSource* source) {
   capture::ClockReading& last = source->last_reading;
   const uint64_t now = capture::MonotonicNowNs();
-  if (now - last.at_ns < kFreshNs) return {last.cpu_ns + (now - last.at_ns), now};
-  last.cpu_ns = capture::ThreadCpuNowNs();
-  // The kernel read it somewhere in between.
-  last.at_ns = now + (capture::MonotonicNowNs() - now) / 2;
-  return last;
+  capture::ClockReading told{last.cpu_ns + (now - last.at_ns), now};
+  if (source->words.stale != 0 || now - last.at_ns >= kFreshNs) {
+    last.cpu_ns = capture::ThreadCpuNowNs();
+    // The kernel read it somewhere in between.
+    last.at_ns = now + (capture::MonotonicNowNs() - now) / 2;
+    source->words.stale = 0;
+    told = last;
+  }
+  told.cpu_ns = std::max(told.cpu_ns, source->told_cpu_ns);
+  source->told_cpu_ns = told.cpu_ns;
+  return told;
 }
 
 // Sampling began anew meanwhile: what was measured inside before is off the old run's account, not off this one's.

@@ -9,8 +9,10 @@
 //
 // Reading the thread's clock is a system call: 0.5 to 2 us by itself, and what it leaves in the processor costs the code behind it as much
 // again (docs/spans.md). So behind a reading the clock is taken to go on with CLOCK_MONOTONIC, which is read without the kernel, for
-// kFreshNs; then it is read again. An estimate is never the base of another. Wrong by what the thread waited meanwhile: at most kFreshNs,
-// for a section that waits and is over within them.
+// kFreshNs, and no longer than the callback that runs; then it is read again. An estimate is never the base of another, and the clock that
+// sections are told never goes back: what is told is at most kFreshNs ahead of the thread's clock, whatever happens, and sums of sections
+// are no further ahead than that. So a section whose thread waits (a moment's lock, a collection that joins others) between a reading and
+// an estimate, or just before it, is wrong by that wait: up to kFreshNs, in either direction.
 //
 // A section whose exit never runs (V8 terminates execution without `finally`, as for vm's timeout) is given up without a count by the next
 // exit further out, or by JavaScript's side when its stack is empty (ExitSection with 0). Not by the height of the stack: two sections of

@@ -15,14 +15,14 @@ class SpanOwner {
   uint32_t Open(uint32_t* generation) {
     if (free_.empty()) {
       uint32_t first = 0;
-      chunk_ = slots_->GiveChunk(&first);
-      if (chunk_ == nullptr) return 0;
-      first_ = first;
+      capture::SpanUse* chunk = slots_->GiveChunk(&first);
+      if (chunk == nullptr) return 0;
+      chunks_.push_back(chunk);
       for (uint32_t slot = first + capture::SpanSlots::kChunk - 1; slot >= (first == 0 ? 1 : first); slot--) free_.push_back(slot);
     }
     const uint32_t slot = free_.back();
     free_.pop_back();
-    capture::SpanUse& use = chunk_[slot - first_];
+    capture::SpanUse& use = chunks_[slot / capture::SpanSlots::kChunk][slot % capture::SpanSlots::kChunk];
     use.exact_ns.store(0);
     use.rest_ns.store(0);
     *generation = use.generation.fetch_add(1) + 1;
@@ -36,8 +36,7 @@ class SpanOwner {
 
  private:
   capture::SpanSlots* slots_;
-  capture::SpanUse* chunk_ = nullptr;
-  uint32_t first_ = 0;
+  std::vector<capture::SpanUse*> chunks_;  // all are given to this owner, in order
   std::vector<uint32_t> free_;
 };
 

@@ -6,16 +6,17 @@
 // of a small request, whose caches are full of other things (docs/spans.md).
 
 import type { Label } from '../label';
-import { type LabelMemory, labelEngine, labelMemory } from './engine';
+import { labelEngine, labelMemory } from './engine';
 import { atCallbackEnd, runWith } from './storage';
 
-/** Places in `section`, native SectionWords; OPEN: how many are open, whoever entered them. */
+/** Places in `section`, native SectionWords; OPEN: how many are open, whoever entered them; STALE: the thread may have waited since its clock was read. */
 const SLOT = 0;
 const SLOT_GENERATION = 1;
 const SET = 2;
 const SET_GENERATION = 3;
 const DEPTH = 4;
 const OPEN = 5;
+const STALE = 6;
 
 let depth = 0;
 let watched = false;
@@ -26,13 +27,13 @@ let watched = false;
  */
 function giveUpAbandoned(): void {
   watched = false;
+  const section = labelMemory()?.section;
+  if (section === undefined) return;
+  // The loop waits for the next callback.
+  section[STALE] = 1;
   if (depth === 0) return;
   depth = 0;
-  exit(0, labelMemory());
-}
-
-function exit(entered: number, memory: LabelMemory | null): void {
-  if (memory !== null) memory.section[DEPTH] = entered;
+  section[DEPTH] = 0;
   labelEngine()?.exitSection();
 }
 
@@ -54,13 +55,15 @@ export function openSectionsNs(slot: number, slotGeneration: number): number {
 /** As runWith; the thread's CPU meanwhile is charged to the label. While no profiler runs it is runWith. */
 export function runMeasured<T>(label: Label, fn: () => T): T {
   const memory = labelMemory();
-  if (memory === null || memory.running[0] === 0) return runWith(label, fn);
+  const engine = labelEngine();
+  if (engine === null || memory === null || memory.running[0] === 0) return runWith(label, fn);
   const { section } = memory;
+  // Between the words and the call that reads them no function of JavaScript is entered: V8 interrupts there, and what it runs may write them, too.
   section[SLOT] = label.slot;
   section[SLOT_GENERATION] = label.slotGeneration;
   section[SET] = label.setId;
   section[SET_GENERATION] = label.setGeneration;
-  labelEngine()?.enterSection();
+  engine.enterSection();
   const entered = section[DEPTH] as number;
   if (entered === 0) return runWith(label, fn);
   depth = entered;
@@ -68,8 +71,10 @@ export function runMeasured<T>(label: Label, fn: () => T): T {
   try {
     return runWith(label, fn);
   } finally {
-    // Not what it was before: where V8 ended a section without its `finally`, the engine has closed it meanwhile.
+    section[DEPTH] = entered;
+    engine.exitSection();
+    // Behind the call, so that a section which V8 ends right here is given up. And not what it was before: where V8 ended one without its `finally`, the
+    // engine has closed it meanwhile.
     depth = entered - 1;
-    exit(entered, memory);
   }
 }

@@ -17,7 +17,9 @@ const EXACT = 1;
 const REST = 2;
 /** capture::SpanSlots: slots of a chunk, all slots of a thread. */
 const CHUNK = 1024;
-export const SLOTS = 128 * CHUNK;
+const SLOTS = 128 * CHUNK;
+/** All slots of the thread are taken, by this copy of the package or others. */
+export const NO_ROOM = -1;
 
 interface Chunk {
   generations: Int32Array;
@@ -27,18 +29,23 @@ const chunks: (Chunk | undefined)[] = new Array(SLOTS / CHUNK).fill(undefined);
 /** Free slots; the last one was used last, and is in the caches. */
 const free: number[] = [];
 
-function takeChunk(): boolean {
+/** 1 when there are free slots now; otherwise what openSlot() answers. */
+function takeChunk(): number {
   const given = labelEngine()?.spanChunk();
-  if (given === undefined) return false;
+  if (given === undefined) return 0;
+  if (given === null) return NO_ROOM;
   chunks[given.first / CHUNK] = { generations: new Int32Array(given.memory), counters: new Float64Array(given.memory) };
   // 0 stands for no slot.
   for (let slot = given.first + CHUNK - 1; slot >= Math.max(given.first, 1); slot--) free.push(slot);
-  return true;
+  return 1;
 }
 
-/** A slot with counters of 0; 0 when there is none. */
+/** A slot with counters of 0; 0 where nothing was ever sampled on this thread; NO_ROOM. */
 export function openSlot(): number {
-  if (free.length === 0 && !takeChunk()) return 0;
+  if (free.length === 0) {
+    const taken = takeChunk();
+    if (taken <= 0) return taken;
+  }
   const slot = free.pop() as number;
   const { generations, counters } = chunks[slot >> 10] as Chunk;
   const at = slot & (CHUNK - 1);

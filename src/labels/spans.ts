@@ -10,7 +10,7 @@ import { isProfilerRunning } from './engine';
 import { inheritedSet } from './inherited';
 import { insideSection, openSectionsNs, runMeasured } from './sections';
 import { type LabelValue, living, mergeLenient } from './sets';
-import { closeSlot, generationOf, openSlot, readSlot, SLOTS } from './span-slots';
+import { closeSlot, generationOf, NO_ROOM, openSlot, readSlot } from './span-slots';
 import { runWith } from './storage';
 
 export interface SpanLabelOptions {
@@ -173,8 +173,8 @@ export class SpanRecord implements SpanIds {
   open(): void {
     if (!isProfilerRunning()) return;
     const slot = openSlot();
-    if (slot === 0) {
-      if (spanCounts.slots >= SLOTS - 1) spanCounts.withoutSlot++;
+    if (slot <= 0) {
+      if (slot === NO_ROOM) spanCounts.withoutSlot++;
       return;
     }
     spanCounts.slots++;

@@ -23,7 +23,8 @@ async function bodyOf(request) {
   return text;
 }
 
-async function start(program) {
+/** The server, listening; each request goes through `program.span(name, labels, fn)`. Also bench/workloads/request.cjs's. */
+async function serverFor(program) {
   const serve = async (request, response) => {
     const text = await bodyOf(request);
     const body = answer(text);
@@ -43,8 +44,10 @@ async function start(program) {
   return server;
 }
 
+exports.serverFor = serverFor;
+
 exports.prepare = async ({ program }) => {
-  const server = await start(program);
+  const server = await serverFor(program);
   const clients = fork(join(__dirname, '..', '..', 'suite', 'load.cjs'), [String(server.address().port)], {
     execArgv: [],
     env: { PATH: process.env.PATH },
