@@ -1,7 +1,7 @@
 // The bench suite: its verdicts on made-up measurements, its page, its JSON; and a smoke run that shows that each of our variants delivers samples.
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -226,6 +226,29 @@ onLinux('a smoke run: our variants deliver samples and find the CPU', () => {
     assert.is(record.verdicts.find(({ claim }) => claim.startsWith('cost at defaults')).verdict, 'not enough data');
     assert.match(readFileSync(html, 'utf8'), '<svg');
     assert.match(done.stdout, 'noise floor');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('agree: runs that give a claim both pass and fail do not', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'strobe-agree-test-'));
+  try {
+    const runs = { cheap: 1.01, dear: 1.2, unclear: 1.05 };
+    for (const [name, cost] of Object.entries(runs)) {
+      const workloads = measured('cpu', roundsOf({ 'strobe-plus': cost }));
+      writeFileSync(join(folder, `${name}.json`), JSON.stringify({ workloads }));
+    }
+    const agree = (...names) => {
+      const files = names.map((name) => join(folder, `${name}.json`)).join(',');
+      return spawnSync(process.execPath, [join(ROOT, 'bench', 'agree.mjs'), '--from', files], { encoding: 'utf8' });
+    };
+    const same = agree('cheap', 'cheap', 'unclear');
+    assert.is(same.status, 0, same.stderr);
+    assert.match(same.stdout, /cpu, cost at defaults under 5 % +2 +0 +1/);
+    const both = agree('cheap', 'unclear', 'dear');
+    assert.is(both.status, 1, both.stderr);
+    assert.match(both.stdout, 'both pass and fail: cpu, cost at defaults');
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
