@@ -2,7 +2,7 @@
 //
 // Contract: `units` is the fixed amount of a measured part at scale 1, about 1.2 s of CPU on a machine of 2024; a size of the suite multiplies it. `warm`
 // is done before and not measured, whatever the size: behind it V8 has compiled what it will (of http the last large piece after some 13,000 requests; measured before
-// that, its compiling threads are a quarter of the CPU, and code that is there under one variant only costs several times what it costs later). `way`: 'turns' and 'seconds' measure inside a process whose profiler started long ago, 'turns' in small pieces between which the other
+// that, it is V8's compiling threads that are measured, and code that is there under one variant only costs several times what it costs later). `way`: 'turns' and 'seconds' measure inside a process whose profiler started long ago, 'turns' in small pieces between which the other
 // variants have theirs, 'seconds' in one piece that is so long (what it looks at needs seconds without a break), whose figures are for as much work as was done in them; 'whole' measures the process with its start and its end;
 // 'idle' lets all processes idle side by side, for seconds that no size changes.
 
