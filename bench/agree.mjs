@@ -5,11 +5,10 @@
 // pass and fail: one machine in one state must not give both. `--keep`: where the runs' JSON goes; one that is there already is not made again.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { root } from './lib/child.mjs';
+import { root, scratch } from './lib/child.mjs';
 import { table } from './lib/table.mjs';
 import { FAIL, PASS, UNKNOWN } from './lib/verdict.mjs';
 import { figuresOf } from './suite/figures.mjs';
@@ -25,7 +24,7 @@ const { values } = parseArgs({
 });
 
 function makeRuns() {
-  const folder = values.keep ? resolve(values.keep) : mkdtempSync(join(tmpdir(), 'strobe-agree-'));
+  const folder = values.keep ? resolve(values.keep) : scratch();
   mkdirSync(folder, { recursive: true });
   return Array.from({ length: Number(values.runs) }, (_, at) => {
     const file = join(folder, `${at + 1}.json`);
@@ -58,6 +57,7 @@ for (const file of files) {
     claims.set(key, counts);
   }
 }
+if (claims.size === 0) throw new Error('no run with a claim to judge');
 const disagree = [...claims].filter(([, counts]) => counts[PASS] > 0 && counts[FAIL] > 0);
 const rows = [...claims].map(([claim, counts]) => [claim, String(counts[PASS]), String(counts[FAIL]), String(counts[UNKNOWN])]);
 console.log(table(`verdicts of ${files.length} runs`, ['', PASS, FAIL, UNKNOWN], rows));

@@ -2,8 +2,8 @@
 // costs on this machine, what the others cost on the same work, and a verdict for each claim (docs/bench.md).
 //
 // Contract: one table a workload on stdout as it is done, a progress line on a terminal's stderr, then the verdicts. Exit code 1 when a verdict that gates is fail
-// (with --full also when one stays open on the bad side of its limit) or a run broke, 2 on a usage error. --quick takes some 3 minutes on two
-// cores; the default some 40 minutes; --full some hours, and writes docs/benchmarks.md.
+// (with --full also when one stays open on the bad side of its limit) or a run broke, 2 on a usage error. --quick takes some 4 minutes on two
+// cores of a virtual machine; the default some 40 minutes; --full some hours, and writes docs/benchmarks.md.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';

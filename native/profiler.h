@@ -76,7 +76,7 @@ class Profiler {
   // so that ours, which run at a lower one than the application's, get there.
   void StepAside();
   bool running();
-  // 1 while a profiler runs: JavaScript reads it before it asks for anything that is only counted then. Lives as long as the process.
+  // 1 while threads are sampled: JavaScript reads it before it asks for anything that is only counted then. Lives as long as the process.
   std::atomic<int32_t>* running_word() { return &running_word_; }
 
   // The encoder's side. `wake(reason)` is called on the collector's thread: 's' a slice waits, 'f' flush everything, the process is about
@@ -179,7 +179,7 @@ class Profiler {
   std::mutex mutex_;  // registry and running state; never taken by the collector or the sampler while they hold their own
   std::vector<SampledThread*> threads_;
   bool running_ = false;
-  std::atomic<int32_t> running_word_{0};  // the same, for whoever has no lock
+  std::atomic<int32_t> running_word_{0};  // 1 from the start until threads are disarmed; needs no lock
   bool stopping_ = false;                 // between Stop and Release
   bool handle_signals_ = false;
   int32_t owner_tid_ = 0;

@@ -13,7 +13,12 @@ thread_local capture::LabelSource* t_labels = nullptr;
 thread_local uint32_t t_environments = 0;
 
 void FreeLabels() {
-  if (t_environments > 0) return;
+  if (t_labels != nullptr && t_environments > 0) {
+    // The other environment may have another isolate: the handle goes with the one that ends.
+    t_labels->kind.store(capture::LabelSource::kOff);
+    t_labels->handle = nullptr;
+    return;
+  }
   delete t_labels;
   t_labels = nullptr;
 }

@@ -82,7 +82,7 @@ test('a slot whose generations are used up is not given out again', () => {
   }
 });
 
-test('after the profiler nothing is opened', async () => {
+test('after the profiler JavaScript knows that nothing is counted', async () => {
   await profiler.stop();
   assert.is(isProfilerRunning(), false);
 });

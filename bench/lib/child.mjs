@@ -89,8 +89,8 @@ export async function runTimed(node, args, env) {
 }
 
 /** Runs node to its end; the last line of its stdout is the result, JSON. */
-export async function runJson(node, args, env) {
-  const { stdout, stderr } = await launch(node, args, { env }).ended;
+export async function runJson(node, args, env, limitMs = LIMIT_MS) {
+  const { stdout, stderr } = await launch(node, args, { env, limitMs }).ended;
   try {
     return JSON.parse(stdout.trim().split('\n').at(-1));
   } catch {

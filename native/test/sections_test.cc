@@ -259,6 +259,33 @@ TEST(sections_between_readings_of_the_clock) {
   CHECK(world.Sum() <= all + all / 4 + 20 * kFreshNs);
 }
 
+TEST(sections_read_the_clock_again_in_the_next_callback) {
+  World world;
+  world.Exit(world.Enter(0));
+  const uint64_t last = world.source->last_reading.at_ns;
+  world.source->words.stale = 1;
+  world.Exit(world.Enter(0));
+  CHECK(world.source->last_reading.at_ns != last);
+  CHECK_EQ(world.source->words.stale, 0);
+}
+
+TEST(sections_never_see_the_clock_go_back) {
+  // As if the thread had waited 15 us between a reading and an estimate: the estimate is ahead of the clock, the next reading behind it.
+  World world;
+  for (int i = 0; i < 100; i++) {
+    const uint32_t outer = world.Enter(0);
+    const uint32_t inner = world.Enter(1);
+    world.source->last_reading = {ThreadCpuNowNs() + 15'000, capture::MonotonicNowNs()};
+    world.source->words.stale = 0;
+    world.Exit(inner);
+    world.source->words.stale = 1;
+    world.Exit(outer);
+    // What is charged exactly is what samples are not charged, also then.
+    if (!CHECK_EQ(world.Sum(), world.Counted())) return;
+  }
+  CHECK(world.Counted() > 0);
+}
+
 TEST(sections_that_wait_longer_than_a_reading_is_fresh) {
   World world;
   const uint32_t depth = world.Enter(0);

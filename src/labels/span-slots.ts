@@ -16,7 +16,8 @@ const DOUBLES = BYTES / Float64Array.BYTES_PER_ELEMENT;
 const EXACT = 1;
 const REST = 2;
 /** capture::SpanSlots: slots of a chunk, all slots of a thread. */
-const CHUNK = 1024;
+const CHUNK_BITS = 10;
+const CHUNK = 1 << CHUNK_BITS;
 const SLOTS = 128 * CHUNK;
 /** All slots of the thread are taken, by this copy of the package or others. */
 export const NO_ROOM = -1;
@@ -47,7 +48,7 @@ export function openSlot(): number {
     if (taken <= 0) return taken;
   }
   const slot = free.pop() as number;
-  const { generations, counters } = chunks[slot >> 10] as Chunk;
+  const { generations, counters } = chunks[slot >> CHUNK_BITS] as Chunk;
   const at = slot & (CHUNK - 1);
   counters[at * DOUBLES + EXACT] = 0;
   counters[at * DOUBLES + REST] = 0;
@@ -58,19 +59,19 @@ export function openSlot(): number {
 
 /** Of an open slot, as 32 bits with a sign. */
 export function generationOf(slot: number): number {
-  return (chunks[slot >> 10] as Chunk).generations[(slot & (CHUNK - 1)) * WORDS] as number;
+  return (chunks[slot >> CHUNK_BITS] as Chunk).generations[(slot & (CHUNK - 1)) * WORDS] as number;
 }
 
 /** Nanoseconds so far, without sections that are open; -1 when the slot is another's by now. */
 export function readSlot(slot: number, generation: number): number {
-  const chunk = chunks[slot >> 10];
+  const chunk = chunks[slot >> CHUNK_BITS];
   const at = slot & (CHUNK - 1);
   if (chunk === undefined || chunk.generations[at * WORDS] !== generation) return -1;
   return (chunk.counters[at * DOUBLES + EXACT] as number) + (chunk.counters[at * DOUBLES + REST] as number);
 }
 
 export function closeSlot(slot: number, generation: number): void {
-  const chunk = chunks[slot >> 10];
+  const chunk = chunks[slot >> CHUNK_BITS];
   const word = (slot & (CHUNK - 1)) * WORDS;
   if (chunk === undefined || chunk.generations[word] !== generation) return;
   const next = (generation + 1) | 0;
