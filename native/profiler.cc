@@ -11,6 +11,7 @@
 #include "capture/clocks.h"
 #include "capture/gc_stack.h"
 #include "capture/handler.h"
+#include "capture/own_core.h"
 #include "capture/own_stack.h"
 #include "lifecycle.h"
 
@@ -113,6 +114,7 @@ SampledThread* Profiler::JoinLocked(const std::string& name, int32_t node_thread
   const capture::StackBounds stack = capture::OwnStack();
   state->stack_low = stack.low;
   state->stack_high = stack.high;
+  state->core = capture::OwnCoreWord();
   state->gc_depth = 0;
   state->gc_announced = false;
   state->gc_since.store(capture::ThreadState::kNoGc);

@@ -100,7 +100,7 @@ async function main() {
       use(WAYS[name]);
       const before = threadCpuUs();
       await block();
-      found[name].push((threadCpuUs() - before) / BLOCK);
+      found[name].push(Math.round((100 * (threadCpuUs() - before)) / BLOCK) / 100);
     }
   }
   use(WAYS.off);

@@ -37,6 +37,7 @@ struct ThreadState {
   const std::atomic<uint64_t>* code_events = nullptr;  // how many the isolate has published
   uint64_t stack_low = 0;                              // of the thread's own stack; both 0: not known
   uint64_t stack_high = 0;                             // its end
+  const volatile uint32_t* core = nullptr;             // own_core.h; null: not known
   const v8::Layout* layout = nullptr;                  // null: not known, nothing of V8's heap is read
   void** gc_frames = nullptr;                          // room for max_depth + 1 addresses; null: no stacks of collections
   std::atomic<int32_t> tid{0};                         // 0: not registered

@@ -159,6 +159,10 @@ bool Sampler::SleepToNextTick(uint64_t period_ns, bool kicked) {
 
 void Sampler::Run() {
   seat_.TakeCurrentThread();
+  {
+    std::lock_guard<std::mutex> lock(cpu_mutex_);
+    counts_cpu_ = true;
+  }
   capture::g_self_clock_rate.sampler_tid.store(seat_.tid());
   seated_.store(true);
   random_ ^= static_cast<uint32_t>(capture::MonotonicNowNs());
@@ -186,7 +190,6 @@ void Sampler::Run() {
       slow_ = quiet && modes().wall;
       if (quiet && !slow_ && !Park(period_ns)) break;
     }
-    CountOwnCpu();
   }
   {
     // Nobody checks them any more.
@@ -198,17 +201,25 @@ void Sampler::Run() {
   }
   seated_.store(false);
   capture::g_self_clock_rate.sampler_tid.store(0);
+  std::lock_guard<std::mutex> lock(cpu_mutex_);
   cpu_base_ns_ += capture::ThreadCpuNowNs();
-  cpu_ns_.store(cpu_base_ns_, std::memory_order_relaxed);
+  counts_cpu_ = false;
+}
+
+uint64_t Sampler::cpu_ns() const {
+  std::lock_guard<std::mutex> lock(cpu_mutex_);
+  return cpu_base_ns_ + (counts_cpu_ ? capture::ReadClockNs(seat_.cpu_clock()) : 0);
+}
+
+bool Sampler::SignalIsOurs() {
+  // A signal whose disposition is the default one again would end the process.
+  if (!handler_seen_ && !capture::HandlerInPlace()) signal_taken_.store(true);
+  handler_seen_ = true;
+  return !signal_taken_.load();
 }
 
 bool Sampler::Tick(uint64_t period_ns) {
-  // Before every round of signals (it costs less than one of them): a signal whose disposition is the default one again would end the
-  // process.
-  if (!capture::HandlerInPlace()) {
-    signal_taken_.store(true);
-    return false;
-  }
+  handler_seen_ = false;
   const uint64_t dead_ns = DeadTimeNs(period_ns);
   const Modes modes = this->modes();
   const uint64_t now = capture::MonotonicNowNs();
@@ -223,10 +234,15 @@ bool Sampler::Tick(uint64_t period_ns) {
       if (!entry.state->self_clock.on.load(std::memory_order_acquire)) {
         entry.self_clocked = entry.self.GoesOn(entry.state, &entry.clocked, now, period_ns);
       }
-      if (entry.self_clocked) continue;
+      if (entry.self_clocked) {
+        // Its timer sends the same signal.
+        if (!SignalIsOurs()) return false;
+        continue;
+      }
       entry.seen_cpu_ns = ReadCpuNs(entry.clocked);
     }
     Look(&entry, modes, now, dead_ns);
+    if (signal_taken_.load()) return false;
     if (!modes.wall) entry.self_clocked = entry.self.Begins(entry.state, &entry.clocked, entry.seen_cpu_ns, now, period_ns);
   }
   return true;
@@ -253,6 +269,16 @@ void Sampler::RenewSelfClocked() {
   }
 }
 
+bool Sampler::TookItsCore(const Entry& entry, ThreadLook* look) const {
+  // A thread that others displaced is met when it runs again, wherever it was; only who is displaced by the tick itself would never be met.
+  // Asking the kernel for a thread's state is the dearest part of a tick that finds it asleep, so first whether it can be so at all.
+  const volatile uint32_t* core = entry.state->core;
+  const uint32_t last = core == nullptr ? capture::kNoCore : *core;
+  const uint32_t own = seat_.core();
+  if (last < capture::kNoCore && own < capture::kNoCore && last != own) return false;
+  return look->Runnable();
+}
+
 void Sampler::Look(Entry* entry, Modes modes, uint64_t now, uint64_t dead_ns) {
   capture::ThreadState* state = entry->state;
   ThreadLook look(&entry->clocked);
@@ -268,9 +294,9 @@ void Sampler::Look(Entry* entry, Modes modes, uint64_t now, uint64_t dead_ns) {
   }
   // Also without a CPU profile: attribution takes what wall samples see of running threads.
   if ((modes.cpu || wanted.wall) && cpu >= state->last_cpu_ns.load(std::memory_order_relaxed) + dead_ns) {
-    wanted.cpu = look.Running() || look.Runnable();
+    wanted.cpu = look.Running() || TookItsCore(*entry, &look);
   }
-  if (!wanted.cpu && !wanted.wall) return;
+  if ((!wanted.cpu && !wanted.wall) || !SignalIsOurs()) return;
   wanted.runnable = wanted.cpu && !look.Running();
   // One signal of ours on its way at a time; a thread that blocks it keeps its CPU for later.
   if (state->pending.exchange(1, std::memory_order_acq_rel) != 0) {
@@ -322,11 +348,11 @@ bool Sampler::Park(uint64_t period_ns) {
     if (rate_changed_.exchange(false)) RenewSelfClocked();
     if (woken || self_clocked == 0) break;
     // Timers go on sending: the sooner they stop the better when somebody took the signal.
-    in_place = capture::HandlerInPlace();
+    handler_seen_ = false;
+    in_place = SignalIsOurs();
     const size_t left = CheckSelfClocked(period_ns);
     if (left < self_clocked) break;  // that one needs ticks
     self_clocked = left;
-    CountOwnCpu();
   }
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -336,7 +362,8 @@ bool Sampler::Park(uint64_t period_ns) {
   used_since_ns_ = 0;
   // The thread that woke us by its timer runs now, at a random amount of its CPU: a fair moment for a sample. The end of a check is none,
   // and a kick least of all: it may come from a thread that has just gone to sleep.
-  return (woken && !seat_.kicked()) || !in_place ? Tick(period_ns) : true;
+  if (!in_place) return false;
+  return woken && !seat_.kicked() ? Tick(period_ns) : true;
 }
 
 }  // namespace strobe::clock

@@ -3,10 +3,10 @@
 // Its ticks are a Poisson process: exponential gaps, memoryless. A jittered period (0.5 to 1.5 of it) was biased on programs whose bursts
 // are about as long as the period: it read 51/37/13 for a true 60/30/10 in bursts of one period, because two ticks never fall close
 // together (docs/clock.md). At a tick it looks at each registered thread. A thread is sampled when it used at least a quarter of a period
-// of CPU since its last sample AND is running now (two reads of its CPU clock differ) or ready to run (state R). The quarter is counted in
-// CPU time, like the weight, so it favours no part of a burst. The sample's weight is the CPU since the last one, measured by the handler,
-// so totals are conserved whatever the gate decides. A thread that used CPU and went to sleep is not woken: its CPU waits for its next
-// running sample.
+// of CPU since its last sample AND is running now (two reads of its CPU clock differ) or was until the sampler took its core (it last ran
+// on this one, and is ready to run). The quarter is counted in CPU time, like the weight, so it favours no part of a burst. The sample's
+// weight is the CPU since the last one, measured by the handler, so totals are conserved whatever the gate decides. A thread that used CPU
+// and went to sleep is not woken: its CPU waits for its next running sample.
 //
 // A thread that hardly ever sleeps gets a timer of its own (self_clocks.h), with the same gaps, dead time and weight; ticks leave it out.
 // When there is nobody else to look at, the sampler parks as below and checks such threads four times a second.
@@ -58,8 +58,8 @@ class Sampler {
   void Remove(capture::ThreadState* state);
 
   uint64_t wakeups() const { return wakeups_.load(std::memory_order_relaxed); }
-  // CPU of the sampler thread up to its last wake-up.
-  uint64_t cpu_ns() const { return cpu_ns_.load(std::memory_order_relaxed); }
+  // CPU of the sampler thread.
+  uint64_t cpu_ns() const;
   // Somebody else took the signal: sampling stopped, so that it can't kill the process.
   bool signal_taken() const { return signal_taken_.load(); }
   // The kernel tells how often a thread ran: sleeping threads need no signals in wall mode.
@@ -85,6 +85,9 @@ class Sampler {
   void Kick();
   // False when the signal was taken.
   bool Tick(uint64_t period_ns);
+  // Asked once a tick, before its first signal.
+  bool SignalIsOurs();
+  bool TookItsCore(const Entry& entry, ThreadLook* look) const;
   void Look(Entry* entry, Modes modes, uint64_t now, uint64_t dead_ns);
   void Send(Entry* entry, const capture::Wanted& wanted, uint64_t cpu_ns);
   Modes modes() const;
@@ -92,7 +95,6 @@ class Sampler {
   // Threads that clock themselves: goes on, or the sampler looks after them again. Returns how many there are.
   size_t CheckSelfClocked(uint64_t period_ns);
   void RenewSelfClocked();
-  void CountOwnCpu() { cpu_ns_.store(cpu_base_ns_ + capture::ThreadCpuNowNs(), std::memory_order_relaxed); }
   bool SleepToNextTick(uint64_t period_ns, bool kicked);
   uint64_t RandomGap(uint64_t period_ns);
   uint32_t Random();
@@ -112,8 +114,10 @@ class Sampler {
   std::atomic<uint32_t> modes_{1};  // 1 CPU, 2 wall
   std::atomic<bool> batches_idle_{true};
   std::atomic<uint64_t> wakeups_{0};
-  std::atomic<uint64_t> cpu_ns_{0};
-  uint64_t cpu_base_ns_ = 0;  // of earlier sampler threads
+  mutable std::mutex cpu_mutex_;
+  bool counts_cpu_ = false;    // the thread is there, and has a clock
+  uint64_t cpu_base_ns_ = 0;   // of earlier sampler threads
+  bool handler_seen_ = false;  // in this tick
   uint32_t random_ = 0x9e3779b9;
   uint64_t next_tick_ns_ = 0;
   // Since the last decision whether to park.

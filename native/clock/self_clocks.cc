@@ -61,7 +61,8 @@ bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uin
     cpu_ns_ = cpu_ns;
     waits_known_ = false;
   }
-  if (!busy) return false;
+  // Its signal would end the process; the sampler's next look says why there is none.
+  if (!busy || !capture::HandlerInPlace()) return false;
   capture::SelfClock& clock = state->self_clock;
   // Made in an earlier run, for a signal that somebody has taken since.
   if (signal_ != capture::SampleSignal()) Forget(state);

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "capture/own_core.h"
+
 namespace strobe::clock {
 
 // A sampled thread as the clock sees it; opened at registration, closed before the thread may end.
@@ -55,6 +57,10 @@ class Seat {
   // Ends the current or the next sleep. Any thread; works with a full signal queue.
   void Kick();
   int32_t tid() const { return tid_; }
+  // This thread's CPU clock, readable from any thread while it lives.
+  int cpu_clock() const { return cpu_clock_; }
+  // The core that it runs on; kNoCore: not known.
+  uint32_t core() const { return core_ == nullptr ? capture::kNoCore : *core_; }
   // What ended the last sleep was a Kick, or whoever sent the like.
   bool kicked() const { return kicked_; }
   // Arms the thread's wake timer: one wake-up of this seat when the thread has used `cpu_ns` more CPU. It fires only when CPU is used.
@@ -64,6 +70,8 @@ class Seat {
  private:
   static void AskForLowLatency();
   int32_t tid_ = 0;
+  int cpu_clock_ = 0;
+  const volatile uint32_t* core_ = nullptr;
   bool kicked_ = false;
 };
 

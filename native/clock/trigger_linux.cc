@@ -53,9 +53,7 @@ constexpr uint64_t kSliceNs = 100'000;  // the least that the kernel takes
 // CPUCLOCK_SCHED (2) | CPUCLOCK_PERTHREAD_MASK (4) below the inverted tid: the CPU clock of a thread (linux/posix-timers.h).
 constexpr int kThreadCpuClockBits = 6;
 
-}  // namespace
-
-namespace {
+int CpuClockOf(int32_t tid) { return static_cast<int>((~static_cast<unsigned>(tid) << 3) | kThreadCpuClockBits); }
 
 int OpenOfThread(int32_t tid, const char* name) {
   char path[64];
@@ -85,7 +83,7 @@ bool OpenClockedThread(int32_t tid, ClockedThread* thread) {
   // Beyond the kernel's PID_MAX_LIMIT (2^22) the shift below would make another clock's id.
   if (tid <= 0 || tid > (1 << 22)) return false;
   thread->tid = tid;
-  thread->cpu_clock = static_cast<int>((~static_cast<unsigned>(tid) << 3) | kThreadCpuClockBits);
+  thread->cpu_clock = CpuClockOf(tid);
   OpenStat(thread);
   return ReadCpuNs(*thread) != 0;
 }
@@ -160,6 +158,8 @@ bool ThreadTimerIsOver(int32_t timer) {
 
 void Seat::TakeCurrentThread() {
   tid_ = static_cast<int32_t>(syscall(SYS_gettid));
+  cpu_clock_ = CpuClockOf(tid_);
+  core_ = capture::OwnCoreWord();
   prctl(PR_SET_NAME, "strobe-sampler");
   // The default slack of 50 us is 5 % of a 1 kHz period.
   prctl(PR_SET_TIMERSLACK, 1000);
