@@ -109,6 +109,7 @@ bool WaitFor(Done done) {
 ClockedThread Self() {
   ClockedThread self;
   self.tid = static_cast<int32_t>(syscall(SYS_gettid));
+  self.pid = getpid();
   return self;
 }
 

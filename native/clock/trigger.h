@@ -12,6 +12,7 @@ namespace strobe::clock {
 // A sampled thread as the clock sees it; opened at registration, closed before the thread may end.
 struct ClockedThread {
   int32_t tid = 0;
+  int32_t pid = 0;     // of the process: asking the kernel again would keep a signal that is to be sent now
   int cpu_clock = 0;   // clockid_t of its CPU clock, readable from any thread
   int stat_fd = -1;    // /proc/self/task/TID/stat, kept open; -1: could not be opened, tried again when needed
   int slices_fd = -1;  // what counts its time slices; opened when first needed

@@ -83,6 +83,7 @@ bool OpenClockedThread(int32_t tid, ClockedThread* thread) {
   // Beyond the kernel's PID_MAX_LIMIT (2^22) the shift below would make another clock's id.
   if (tid <= 0 || tid > (1 << 22)) return false;
   thread->tid = tid;
+  thread->pid = getpid();
   thread->cpu_clock = CpuClockOf(tid);
   OpenStat(thread);
   return ReadCpuNs(*thread) != 0;
@@ -130,10 +131,9 @@ int SendSample(const ClockedThread& thread, uint64_t token) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
   info.si_code = SI_QUEUE;
-  info.si_pid = getpid();
-  info.si_uid = getuid();
+  info.si_pid = thread.pid;
   info.si_value.sival_ptr = reinterpret_cast<void*>(token);
-  return syscall(SYS_rt_tgsigqueueinfo, getpid(), thread.tid, capture::SampleSignal(), &info) == 0 ? 0 : errno;
+  return syscall(SYS_rt_tgsigqueueinfo, thread.pid, thread.tid, capture::SampleSignal(), &info) == 0 ? 0 : errno;
 }
 
 bool MakeThreadTimer(const ClockedThread& thread, uint64_t token, int32_t* timer) {
