@@ -2,8 +2,13 @@
 // [--way none,worker,strobe,datadog,pyroscope]`, after a build.
 //
 // A round runs the service once each: without a profiler, with an empty Worker (what Node takes for one: strobe's encoder is one), with strobe (the preload, 100 Hz,
-// windows to files), with @datadog/pprof and with @pyroscope/nodejs (100 Hz, a receiver on this machine), in random order. A run's figure is the median of its resident set, read from outside each half second of its second half; what a
-// profiler adds is the median over rounds of the difference to the run without.
+// windows to files), with @datadog/pprof and with @pyroscope/nodejs (100 Hz, a receiver on this machine), in random order. What a
+// profiler adds is the median over rounds of the difference to the run without, of two figures of a run:
+//
+// - *outside the program's heaps, and live in them*: the resident set without what V8 keeps for the heaps of the program's own threads, read each half second of the run's third
+//   quarter, its median; and what is alive in these heaps behind a collection at the end. So everything of the profiler's counts, also its objects on the program's
+//   threads, and not at which size V8 happened to collect the program's garbage. The verdict is about this one.
+// - *resident set*: as the system sees it, for information: a heap of the program that V8 lets grow to 90 MB in one run and to 60 in the next is in it.
 //
 // strobe by part: the encoder's heap as V8 counts it (and what it has outside); rings, code map, slice in the making and label sets as the engine counts them;
 // the addon's file as mapped; the rest is Node's own of a Worker (its malloc arena, its stack, its handles), the package's JavaScript on the application's thread,
@@ -12,9 +17,9 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, readFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { environment, root, scratch, workload } from './lib/child.mjs';
 import { competitorMissing } from './lib/competitors.mjs';
@@ -25,6 +30,10 @@ import { FAIL, under } from './lib/verdict.mjs';
 const LIMIT_MB = 35;
 const MB = 1e6;
 const EVERY_MS = 500;
+/** The young generation is as large in each run: V8 lets it grow by how fast garbage comes, and does not say what of it stays resident. The encoder's own is no larger by itself. */
+const NODE_ARGS = ['--expose-gc', '--max-semi-space-size=2'];
+/** Of a run: then the heaps are collected, and nothing is read any more. */
+const LIVE_AFTER = 0.75;
 const { values } = parseArgs({
   options: {
     node: { type: 'string', default: process.execPath },
@@ -49,9 +58,16 @@ function readMemory(pid) {
   return { rss: rss * 1024, addon: addon * 1024 };
 }
 
+/** What the program's threads said last of their heaps. */
+function readHeaps(heaps) {
+  const names = readdirSync(dirname(heaps)).filter((name) => /^heap\.\d+$/.test(name));
+  return names.map((name) => JSON.parse(readFileSync(join(dirname(heaps), name), 'utf8')));
+}
+
 async function run(way, server) {
   const dir = scratch();
   const result = join(dir, 'memory.json');
+  const heaps = join(dir, 'heap');
   let program = join(root, 'examples', 'agent.mjs');
   if (way !== 'strobe') {
     // Out of this folder, where it finds no strobe.
@@ -65,10 +81,16 @@ async function run(way, server) {
     BENCH_WINDOW: values.window,
     BENCH_SERVER: server,
     BENCH_RESULT: result,
+    BENCH_HEAPS: heaps,
+    BENCH_LIVE_AT: String(Date.now() + seconds * LIVE_AFTER * 1000),
     STROBE_DIR: dir,
     STROBE_WINDOW_SECONDS: values.window,
   });
-  const child = spawn(node, ['--require', workload('memory-preload.cjs'), program], { env, cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(node, [...NODE_ARGS, '--require', workload('memory-preload.cjs'), program], {
+    env,
+    cwd: dir,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
     stderr += text;
@@ -77,7 +99,8 @@ async function run(way, server) {
   const started = performance.now();
   const timer = setInterval(() => {
     const elapsed = (performance.now() - started) / 1000;
-    if (elapsed > seconds / 2 && child.exitCode === null) readings.push(readMemory(child.pid));
+    if (elapsed < seconds / 2 || elapsed > seconds * LIVE_AFTER || child.exitCode !== null) return;
+    readings.push({ ...readMemory(child.pid), heaps: readHeaps(heaps).reduce((sum, { physical }) => sum + physical, 0) });
   }, EVERY_MS);
   const limit = setTimeout(() => {
     clearInterval(timer);
@@ -89,7 +112,10 @@ async function run(way, server) {
   if (signal !== 'SIGKILL') throw new Error(`${way}: ended with ${signal ?? code}\n${stderr}`);
   if (readings.length < 5) throw new Error(`${way}: ${readings.length} readings`);
   const parts = way === 'strobe' ? JSON.parse(readFileSync(result, 'utf8')) : undefined;
-  return { rss: median(readings.map(({ rss }) => rss)), addon: median(readings.map(({ addon }) => addon)), parts };
+  const live = readHeaps(heaps).reduce((sum, heap) => sum + heap.live, 0);
+  if (!(live > 0)) throw new Error(`${way}: a thread did not say what is alive in its heap`);
+  const of = (read) => median(readings.map(read));
+  return { rss: of(({ rss }) => rss), outside: of(({ rss, heaps: own }) => rss - own), live, addon: of(({ addon }) => addon), parts };
 }
 
 const PEERS = { datadog: '@datadog/pprof', pyroscope: '@pyroscope/nodejs' };
@@ -110,12 +136,19 @@ sink.close();
 sink.closeAllConnections();
 
 const mb = (bytes) => number(bytes / MB, 1);
-const added = (way) => estimate(rounds.map((round) => round[way].rss - round.none.rss));
+const more = (way, read) => estimate(rounds.map((round) => read(round[way]) - read(round.none)));
+const added = (way) => more(way, ({ outside, live }) => outside + live);
 console.log(
   table(
     `resident memory of the demo service, MB (${rounds.length} rounds of ${seconds} s; without a profiler: ${mb(median(rounds.map(({ none }) => none.rss)))})`,
-    ['', 'added [95 %]'],
-    ways.filter((way) => way !== 'none').map((way) => [NAMES[way], interval(added(way), mb)]),
+    ['', "outside the program's heaps, and live in them", 'live in them', 'resident set'],
+    ways
+      .filter((way) => way !== 'none')
+      .map((way) =>
+        [NAMES[way], added(way), more(way, ({ live }) => live), more(way, ({ rss }) => rss)].map((of, at) =>
+          at === 0 ? of : interval(of, mb),
+        ),
+      ),
   ),
   '\n',
 );
@@ -133,6 +166,7 @@ if (ways.includes('strobe')) {
     ['slices that wait', part(({ parts }) => parts.native.slices)],
     ['label sets', part(({ parts }) => parts.native.labels)],
     ['the addon, as mapped', part(({ addon }) => addon)],
+    ["the package on the program's threads", more('strobe', ({ live }) => live).median],
   ];
   const all = added('strobe').median;
   rows.push(['the rest', all - rows.reduce((sum, [, bytes]) => sum + bytes, 0)], ['in all', all]);

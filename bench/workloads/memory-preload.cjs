@@ -1,11 +1,15 @@
 // Preloaded into the demo service by bench/memory.mjs: starts the profiler that BENCH_WAY names at 100 Hz with windows of BENCH_WINDOW seconds. `none`: nothing;
 // `worker`: a Worker that does nothing.
 //
+// Every thread of the program writes each second what V8 says of its heap to BENCH_HEAPS.THREAD: { physical, used } in bytes, `live` too once, behind a collection of
+// everything at BENCH_LIVE_AT (ms since 1970; needs --expose-gc).
+//
 // strobe: each second a line of JSON in BENCH_RESULT: { encoder (V8's account of the encoder's heap, lib/memory-encoder.cjs writes it), native (stats().memory) }.
 
-const { writeFileSync } = require('node:fs');
+const { renameSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
-const { isMainThread } = require('node:worker_threads');
+const { getHeapStatistics } = require('node:v8');
+const { isMainThread, threadId } = require('node:worker_threads');
 
 const root = join(__dirname, '..', '..');
 const seconds = Number(process.env.BENCH_WINDOW);
@@ -54,3 +58,18 @@ const WAYS = {
   },
 };
 WAYS[process.env.BENCH_WAY]();
+
+const file = `${process.env.BENCH_HEAPS}.${threadId}`;
+let live;
+function writeHeap() {
+  const { total_physical_size: physical, used_heap_size: used } = getHeapStatistics();
+  // Whole at any moment: the process is killed from outside.
+  writeFileSync(`${file}.new`, JSON.stringify({ physical, used, live }));
+  renameSync(`${file}.new`, file);
+}
+setInterval(writeHeap, 1000).unref();
+setTimeout(() => {
+  globalThis.gc();
+  live = getHeapStatistics().used_heap_size;
+  writeHeap();
+}, Number(process.env.BENCH_LIVE_AT) - Date.now()).unref();

@@ -4,15 +4,15 @@
 // written, with a limit. Everything else happens on our own threads. Until stop() is done an ending process still waits for the last profile: exit() or a
 // signal right behind a stop() that nobody awaits loses nothing.
 
-import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread, threadId, type Worker } from 'node:worker_threads';
-import { StrobeError, type StrobeErrorCode } from '../errors';
+import { StrobeError } from '../errors';
 import { wantsTimes } from '../export/file';
 import { prepareExporter } from '../export/prepare';
 import { sharedStats } from '../export/stats';
 import { loadNative, type NativeAddon, type NativeStats, type StartTimings } from '../native';
 import { beforeExecve } from './execve';
+import { asStrobeError, encoderRefused, notRunning, sayAtExit } from './failures';
 import { noteOwnModes, switchModes } from './modes';
 import { type CheckedOptions, checkFrequency, checkMode, checkOptions, type ProfileMode, type StartOptions } from './options';
 import { COUNTER, COUNTERS, type EncoderSetup, type FromEncoder, processCpuNs, type ToEncoder } from './protocol';
@@ -42,24 +42,6 @@ export interface Profiler {
 }
 
 const ENCODER = join(__dirname, 'encoder.js');
-
-/** Turns the addon's errors into ours. */
-function asStrobeError(error: unknown): unknown {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ERR_ALREADY_RUNNING') {
-    return new StrobeError(code, 'the profiler is already running in this process; stop() the first one before starting another', {
-      cause: error,
-    });
-  }
-  if (code === 'ERR_UNSUPPORTED_RUNTIME') {
-    return new StrobeError(
-      code as StrobeErrorCode,
-      `this runtime (${process.release?.name ?? 'unknown'} ${process.version}) can not be profiled: ${message}. strobe needs Node.js 20 or later.`,
-      { cause: error },
-    );
-  }
-  return error;
-}
 
 class RunningProfiler implements Profiler {
   readonly #native: NativeAddon;
@@ -383,27 +365,6 @@ class RunningProfiler implements Profiler {
     this.#lastWarningMs = now;
     process.emitWarning(message, 'StrobeWarning');
   }
-}
-
-/** Nothing asynchronous is done any more when a process ends. */
-function sayAtExit(message: string): void {
-  try {
-    writeSync(2, `strobe: ${message}\n`);
-  } catch {
-    // Nobody reads stderr.
-  }
-}
-
-function encoderRefused(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return code === 'ERR_ACCESS_DENIED'
-    ? "Node's permission model refuses the Worker that writes the profiles: add --allow-worker, --allow-addons, --allow-fs-read for strobe's own folder " +
-        'and --allow-fs-write for the folder of the profiles'
-    : `the Worker that writes the profiles could not be started: ${message}`;
-}
-
-function notRunning(what: string): StrobeError {
-  return new StrobeError('ERR_NOT_RUNNING', `${what}: the profiler is not running; start it with startProfiler()`);
 }
 
 /**
