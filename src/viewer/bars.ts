@@ -5,10 +5,8 @@ import { button, type Child, choice, h, menu } from './dom';
 import type { LegendEntry } from './fills';
 import type { Model } from './model';
 import { NO_LABEL, type Scene } from './scene';
-import type { ColourMode, State } from './state';
+import type { Change, ColourMode, State } from './state';
 import { share, shown } from './text';
-
-export type Change = (change: Partial<State>, push?: boolean) => void;
 
 /** What the header says at once; the rest is behind "details". */
 const FIRST_FACTS = ['duration', 'rate', 'samples', 'lost', 'only'];

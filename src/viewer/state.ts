@@ -31,6 +31,9 @@ export interface State {
   panel: 'functions' | 'labels' | 'frame';
 }
 
+/** How a part asks for another state. `push`: a step that the back button takes back. */
+export type Change = (change: Partial<State>, push?: boolean) => void;
+
 export interface Limits {
   isDiff: boolean;
   /** Sample types of each profile. */
