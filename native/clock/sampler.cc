@@ -263,6 +263,9 @@ size_t Sampler::CheckSelfClocked(uint64_t period_ns) {
 }
 
 void Sampler::RenewSelfClocked() {
+  // Sets timers to fire now.
+  handler_seen_ = false;
+  if (!SignalIsOurs()) return;
   std::lock_guard<std::mutex> lock(mutex_);
   for (const Entry& entry : entries_) {
     if (entry.self_clocked) SelfClocked::Renew(entry.state);
@@ -271,7 +274,8 @@ void Sampler::RenewSelfClocked() {
 
 bool Sampler::TookItsCore(const Entry& entry, ThreadLook* look) const {
   // A thread that others displaced is met when it runs again, wherever it was; only who is displaced by the tick itself would never be met.
-  // Asking the kernel for a thread's state is the dearest part of a tick that finds it asleep, so first whether it can be so at all.
+  // Asking the kernel for a thread's state is the dearest part of a tick that finds it asleep, so first whether it can be so at all. (The
+  // number is old in a call within which the thread was moved: docs/clock.md, Limits.)
   const volatile uint32_t* core = entry.state->core;
   const uint32_t last = core == nullptr ? capture::kNoCore : *core;
   const uint32_t own = seat_.core();
@@ -318,7 +322,7 @@ void Sampler::Look(Entry* entry, Modes modes, uint64_t now, uint64_t dead_ns) {
 void Sampler::Send(Entry* entry, const capture::Wanted& wanted, uint64_t cpu_ns) {
   capture::ThreadState* state = entry->state;
   entry->sent_cpu_ns = cpu_ns;
-  if (const int refused = SendSample(entry->clocked, capture::MakeToken(state->index, wanted)); refused != 0) {
+  if (const int refused = SendSample(seat_.pid(), entry->clocked, capture::MakeToken(state->index, wanted)); refused != 0) {
     state->pending.store(0, std::memory_order_release);
     refused_errno_.store(refused, std::memory_order_relaxed);
     refused_.fetch_add(1, std::memory_order_relaxed);

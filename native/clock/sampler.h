@@ -85,7 +85,7 @@ class Sampler {
   void Kick();
   // False when the signal was taken.
   bool Tick(uint64_t period_ns);
-  // Asked once a tick, before its first signal.
+  // Asked before the first signal of a tick, and before timers are set or go on sending.
   bool SignalIsOurs();
   bool TookItsCore(const Entry& entry, ThreadLook* look) const;
   void Look(Entry* entry, Modes modes, uint64_t now, uint64_t dead_ns);

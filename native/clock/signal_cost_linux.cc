@@ -109,7 +109,6 @@ bool WaitFor(Done done) {
 ClockedThread Self() {
   ClockedThread self;
   self.tid = static_cast<int32_t>(syscall(SYS_gettid));
-  self.pid = getpid();
   return self;
 }
 
@@ -144,16 +143,18 @@ void OnSignalCalls() {
 // Where no other core is free: the thread sends to itself. An interrupt from core to core is missing.
 uint64_t MeasureSentToSelf(Work* work, size_t rounds) {
   const ClockedThread self = Self();
+  const int32_t pid = getpid();
   bool refused = false;
   return Measure(
-      work, rounds, [&] { refused = SendSample(self, 0) != 0; },
+      work, rounds, [&] { refused = SendSample(pid, self, 0) != 0; },
       // Signal 0 is checked and not sent: the call itself is the sampler's cost.
-      [] { syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), 0); }, OnSignalCalls, [&] { return !refused; });
+      [&] { syscall(SYS_tgkill, pid, self.tid, 0); }, OnSignalCalls, [&] { return !refused; });
 }
 
 // From another core: a thread that waits for `wanted`, and sends at once.
 uint64_t MeasureSent(Work* work, size_t rounds) {
   const ClockedThread self = Self();
+  const int32_t pid = getpid();
   std::atomic<uint32_t> wanted{0};
   std::atomic<uint32_t> sent{0};
   std::atomic<bool> refused{false};
@@ -170,7 +171,7 @@ uint64_t MeasureSent(Work* work, size_t rounds) {
           std::this_thread::yield();
           continue;
         }
-        if (SendSample(self, 0) != 0) refused.store(true, std::memory_order_relaxed);
+        if (SendSample(pid, self, 0) != 0) refused.store(true, std::memory_order_relaxed);
         sent.store(next, std::memory_order_release);
       }
     });

@@ -1,6 +1,7 @@
 // What the sampler needs from the platform: sleep that a control call or a thread's CPU can end, a thread's CPU clock and state, a signal
-// to one thread. One file a platform implements it (`trigger_linux.cc`). All calls but `Kick`, what frees a thread's timer and files (under
-// the registry's lock, as all that concerns a thread) and the two measurements are made by the sampler thread.
+// to one thread. One file a platform implements it (`trigger_linux.cc`). All calls but `Kick`, `cpu_clock`, what opens a thread and what
+// frees its timer and files (under the registry's lock, as all that concerns a thread), `ReadCpuNs` and the two measurements are made by
+// the sampler thread.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,6 @@ namespace strobe::clock {
 // A sampled thread as the clock sees it; opened at registration, closed before the thread may end.
 struct ClockedThread {
   int32_t tid = 0;
-  int32_t pid = 0;     // of the process: asking the kernel again would keep a signal that is to be sent now
   int cpu_clock = 0;   // clockid_t of its CPU clock, readable from any thread
   int stat_fd = -1;    // /proc/self/task/TID/stat, kept open; -1: could not be opened, tried again when needed
   int slices_fd = -1;  // what counts its time slices; opened when first needed
@@ -36,9 +36,10 @@ struct Schedule {
 };
 bool ReadSchedule(ClockedThread* thread, Schedule* schedule);
 
-// Sends the sample signal with `token`. 0, or the errno with which the kernel refused (the thread is gone, the user's signal queue is full,
-// a filter).
-int SendSample(const ClockedThread& thread, uint64_t token);
+// Sends the sample signal with `token` to the thread, one of process `pid`: this one, as asked for when the sampler began; asking the
+// kernel again would keep a signal that is to be sent now. 0, or the errno with which the kernel refused (the thread is gone, the user's
+// signal queue is full, a filter).
+int SendSample(int32_t pid, const ClockedThread& thread, uint64_t token);
 
 // A one-shot timer by CLOCK_MONOTONIC that sends the sample signal with `token` to the thread. False when the kernel refuses.
 bool MakeThreadTimer(const ClockedThread& thread, uint64_t token, int32_t* timer);
@@ -60,7 +61,8 @@ class Seat {
   int32_t tid() const { return tid_; }
   // This thread's CPU clock, readable from any thread while it lives.
   int cpu_clock() const { return cpu_clock_; }
-  // The core that it runs on; kNoCore: not known.
+  int32_t pid() const { return pid_; }
+  // The core that it runs on; kNoCore: not known, or of no use: a thread's CPU clock is so coarse here that a running one may stand still.
   uint32_t core() const { return core_ == nullptr ? capture::kNoCore : *core_; }
   // What ended the last sleep was a Kick, or whoever sent the like.
   bool kicked() const { return kicked_; }
@@ -71,6 +73,7 @@ class Seat {
  private:
   static void AskForLowLatency();
   int32_t tid_ = 0;
+  int32_t pid_ = 0;
   int cpu_clock_ = 0;
   const volatile uint32_t* core_ = nullptr;
   bool kicked_ = false;

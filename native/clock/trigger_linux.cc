@@ -53,6 +53,16 @@ constexpr uint64_t kSliceNs = 100'000;  // the least that the kernel takes
 // CPUCLOCK_SCHED (2) | CPUCLOCK_PERTHREAD_MASK (4) below the inverted tid: the CPU clock of a thread (linux/posix-timers.h).
 constexpr int kThreadCpuClockBits = 6;
 
+// This thread's clock moves between readings, as those of others will.
+bool ClockIsFine() {
+  constexpr int kReadings = 50;  // some 10 us
+  const uint64_t first = capture::ThreadCpuNowNs();
+  for (int i = 0; i < kReadings; i++) {
+    if (capture::ThreadCpuNowNs() != first) return true;
+  }
+  return false;
+}
+
 int CpuClockOf(int32_t tid) { return static_cast<int>((~static_cast<unsigned>(tid) << 3) | kThreadCpuClockBits); }
 
 int OpenOfThread(int32_t tid, const char* name) {
@@ -83,7 +93,6 @@ bool OpenClockedThread(int32_t tid, ClockedThread* thread) {
   // Beyond the kernel's PID_MAX_LIMIT (2^22) the shift below would make another clock's id.
   if (tid <= 0 || tid > (1 << 22)) return false;
   thread->tid = tid;
-  thread->pid = getpid();
   thread->cpu_clock = CpuClockOf(tid);
   OpenStat(thread);
   return ReadCpuNs(*thread) != 0;
@@ -127,13 +136,13 @@ bool ReadSchedule(ClockedThread* thread, Schedule* schedule) {
   return true;
 }
 
-int SendSample(const ClockedThread& thread, uint64_t token) {
+int SendSample(int32_t pid, const ClockedThread& thread, uint64_t token) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
   info.si_code = SI_QUEUE;
-  info.si_pid = thread.pid;
+  info.si_pid = pid;
   info.si_value.sival_ptr = reinterpret_cast<void*>(token);
-  return syscall(SYS_rt_tgsigqueueinfo, thread.pid, thread.tid, capture::SampleSignal(), &info) == 0 ? 0 : errno;
+  return syscall(SYS_rt_tgsigqueueinfo, pid, thread.tid, capture::SampleSignal(), &info) == 0 ? 0 : errno;
 }
 
 bool MakeThreadTimer(const ClockedThread& thread, uint64_t token, int32_t* timer) {
@@ -158,8 +167,9 @@ bool ThreadTimerIsOver(int32_t timer) {
 
 void Seat::TakeCurrentThread() {
   tid_ = static_cast<int32_t>(syscall(SYS_gettid));
+  pid_ = getpid();
   cpu_clock_ = CpuClockOf(tid_);
-  core_ = capture::OwnCoreWord();
+  core_ = ClockIsFine() ? capture::OwnCoreWord() : nullptr;
   prctl(PR_SET_NAME, "strobe-sampler");
   // The default slack of 50 us is 5 % of a 1 kHz period.
   prctl(PR_SET_TIMERSLACK, 1000);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #include "capture/capture.h"
 #include "capture/clocks.h"
 #include "capture/handler.h"
+#include "capture/own_core.h"
 #include "clock/sampler.h"
 #include "test/check.h"
 
@@ -44,6 +46,7 @@ class StatePool {
     if (!free_.empty()) {
       capture::ThreadState* state = free_.back();
       free_.pop_back();
+      state->core = nullptr;
       state->ring.Init(rings_[state->index - kFirst]->data(), kRingBytes);
       return state;
     }
@@ -111,6 +114,13 @@ class Worker {
     if (pthread_getcpuclockid(thread_.native_handle(), &clock) != 0) return 0;
     return capture::ReadClockNs(clock) - cpu_start_;
   }
+  // On this core only.
+  bool Pin(int core) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    return pthread_setaffinity_np(thread_.native_handle(), sizeof one, &one) == 0;
+  }
   // Its clock at the registration.
   uint64_t start_cpu_ns() const { return cpu_start_; }
   void DropRecords() {
@@ -130,6 +140,7 @@ class Worker {
   void Run() {
     const auto tid = static_cast<int32_t>(syscall(SYS_gettid));
     state_->pending = 0;
+    state_->core = capture::OwnCoreWord();
     state_->samples = 0;
     state_->sampled_cpu_ns = 0;
     state_->kept_pending = 0;

@@ -21,7 +21,7 @@ TEST(own_core_follows_the_thread_and_is_read_from_another) {
   if (own == nullptr || *own >= kNoCore) return;
   cpu_set_t all;
   CPU_ZERO(&all);
-  CHECK_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+  if (sched_getaffinity(0, sizeof all, &all) != 0) return;  // more cores than the set has room for
   std::atomic<int> wanted{-1};
   std::atomic<int> on{-1};
   std::atomic<const volatile uint32_t*> word{nullptr};

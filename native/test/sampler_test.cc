@@ -7,6 +7,7 @@
 
 #include "clock/sampler.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -68,6 +69,26 @@ TEST(sampler_samples_what_busy_threads_use) {
   CHECK(!sampler.running());
   CHECK(sampler.cpu_ns() > 0);
   CHECK(!sampler.signal_taken());
+}
+
+// Where a tick takes the core from the thread that it looks at, the thread never runs then. At a rate at which no thread clocks itself.
+TEST(sampler_meets_a_thread_whose_core_it_takes) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(15, {});
+  Worker busy(&sampler, true);
+  CHECK(Eventually([] { return capture::g_self_clock_rate.sampler_tid.load() != 0; }));
+  const int core = sched_getcpu();
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  CHECK(busy.Pin(core));
+  CHECK_EQ(sched_setaffinity(capture::g_self_clock_rate.sampler_tid.load(), sizeof one, &one), 0);
+  const uint64_t before = busy.samples();
+  CHECK(Eventually([&] { return busy.samples() >= before + 20; }));
+  CHECK(!busy.state()->self_clock.on.load());
+  CHECK(busy.state()->core == nullptr || *busy.state()->core == static_cast<uint32_t>(core));
+  sampler.Stop();
 }
 
 TEST(sampler_sleeping_and_disarmed_threads_get_no_sample) {
