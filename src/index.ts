@@ -21,8 +21,9 @@ export { bindIterable, bindLabels, currentLabels, type Labels, type LabelValue, 
 export { type SpanProcessorOptions, type SpanProcessorStats, StrobeSpanProcessor } from './labels/span-processor';
 export type { SpanLabelOptions } from './labels/spans';
 export type { ProcessStats, ThreadKind } from './native';
+export { joinThread } from './profiler/join';
 export type { ProfileMode, StartOptions } from './profiler/options';
-export { joinThread, type Profiler, startProfiler } from './profiler/profiler';
+export { type Profiler, startProfiler } from './profiler/profiler';
 export type { ProfilerStats } from './profiler/stats';
 export { startTracing, type Tracing, type TracingOptions } from './telemetry/tracing';
 
