@@ -295,15 +295,16 @@ test('fork(2) without exec: the child ends by exit() and by SIGTERM as if there 
   const addon = join(dir, 'fork.node');
   const built = spawnSync(process.env.CC ?? 'cc', ['-shared', '-fPIC', '-I', headers, '-o', addon, source], { encoding: 'utf8' });
   if (built.error || built.status !== 0) return console.log(`skipped: no C compiler (${built.error?.message ?? built.stderr})`);
-  // libasan before that of gcc 14 does not free its allocator's locks in a forked child: one in some hundred such children of any program with a second thread that
-  // allocates waits for ever in its exit().
+  // Two ends of a forked child's exit() that a program without strobe has, too, once in some hundred: a Worker that starts at the moment of the fork (here the encoder) may hold
+  // a lock of Node's own, which aborts when it destroys it (SIGABRT, 6); and libasan before that of gcc 14 does not free its allocator's locks, and waits for ever.
+  const notOurs = (status) => status === 6 || (status === -1 && process.env.ASAN_OPTIONS !== undefined);
   let end;
-  for (let tries = process.env.ASAN_OPTIONS === undefined ? 1 : 3; tries > 0; tries--) {
+  for (let tries = 3; tries > 0; tries--) {
     end = await ok(`${START} ${BUSY} start(); busy(100); console.log(JSON.stringify(require(${quote(addon)})())); busy(300);`, {
       // Node 26 itself hangs or crashes in the exit() of a forked child.
       env: NODE_MAJOR >= 26 ? { NO_EXIT: '1' } : {},
     });
-    if (JSON.parse(end.stdout)[0] !== -1) break;
+    if (!notOurs(JSON.parse(end.stdout)[0])) break;
   }
   assert.equal(JSON.parse(end.stdout), [5 << 8, 15]);
   assert.ok(byThread(read(join(end.dir, 'cpu.pb.gz'))).main > 150e6, 'the parent records on');
