@@ -11,8 +11,7 @@
 // - *resident set*: as the system sees it, for information: a heap of the program that V8 lets grow to 90 MB in one run and to 60 in the next is in it.
 //
 // strobe by part: the encoder's heap as V8 counts it (and what it has outside); rings, code map, slice in the making and label sets as the engine counts them;
-// the addon's file as mapped; the rest is Node's own of a Worker (its malloc arena, its stack, its handles), the package's JavaScript on the application's thread,
-// labels there. Fails (exit code 1) when strobe adds 35 MB or more. Peers that can't be had are left out; they sample the main
+// the addon's file as mapped; what is alive of the package on the program's threads; the rest is Node's own of a Worker (its malloc arena, its stack, its handles). Fails (exit code 1) when strobe adds 35 MB or more. Peers that can't be had are left out; they sample the main
 // thread only, strobe the Worker, too; @pyroscope/nodejs samples the heap, too, as its start() does.
 
 import { spawn } from 'node:child_process';
@@ -30,7 +29,7 @@ import { FAIL, under } from './lib/verdict.mjs';
 const LIMIT_MB = 35;
 const MB = 1e6;
 const EVERY_MS = 500;
-/** The young generation is as large in each run: V8 lets it grow by how fast garbage comes, and does not say what of it stays resident. The encoder's own is no larger by itself. */
+/** The young generation is as large in each run: V8 lets it grow by how fast garbage comes, and does not say what of it stays resident. It holds for the encoder, too. */
 const NODE_ARGS = ['--expose-gc', '--max-semi-space-size=2'];
 /** Of a run: then the heaps are collected, and nothing is read any more. */
 const LIVE_AFTER = 0.75;
@@ -112,7 +111,7 @@ async function run(way, server) {
   if (signal !== 'SIGKILL') throw new Error(`${way}: ended with ${signal ?? code}\n${stderr}`);
   if (readings.length < 5) throw new Error(`${way}: ${readings.length} readings`);
   const parts = way === 'strobe' ? JSON.parse(readFileSync(result, 'utf8')) : undefined;
-  // A thread that never said: its heap is outside in every run (timers of a preload in a Worker do not fire on Node 26).
+  // The service's Worker may never say (on Node 26 its timers hardly fire; why is not known): its heap counts as outside then, in every arm.
   const live = readHeaps(heaps).reduce((sum, heap) => sum + (heap.live ?? 0), 0);
   if (live === 0) throw new Error(`${way}: nobody said what is alive in the program's heaps`);
   const of = (read) => median(readings.map(read));
