@@ -2,18 +2,23 @@
 // repository with the TypeScript compiler without an end, sampled at 1 kHz; the first window warms up, the others count.
 //
 // Prints CPU of a window by part: strobe's on its encoder's thread, @datadog/pprof's on the application's. Then its bytes (gzip) and what is in them: the more
-// samples, stacks and lines are told apart, the more bytes; so bytes a sample and bytes a location stand beside. Fails (exit code 1) when a warm window takes
+// samples, stacks and lines are told apart, the more bytes; so bytes a sample and bytes a location stand beside, and last what strobe's file would be with less in it, down to
+// what theirs holds. Fails (exit code 1) when a warm window takes
 // 150 ms of the encoder's CPU or more bytes than @datadog/pprof's. @datadog/pprof is left out when it can't be had.
 //
 // The promise is about 60 s. Shorter windows are for work on the encoder: --slices FILE writes each window's slices to FILE.NUMBER.
 
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { environment, launch, scratch, workload } from './lib/child.mjs';
 import { competitorMissing } from './lib/competitors.mjs';
 import { median } from './lib/stats.mjs';
 import { ms, number, table } from './lib/table.mjs';
+import { bytesByContent } from './lib/window-bytes.mjs';
+
+const { decode } = createRequire(import.meta.url)('../dist/pprof/decode.js');
 
 const LIMIT_MS = 150;
 const PARTS = ['slices', 'maps', 'build', 'encode', 'gzip'];
@@ -32,6 +37,9 @@ const { values } = parseArgs({
 const node = values.node.includes('/') ? resolve(values.node) : values.node;
 const seconds = Number(values.seconds);
 
+/** The last of strobe's windows. */
+let windowFile;
+
 async function run(way) {
   const result = join(scratch(), 'windows.json');
   // Nothing of @datadog/pprof warms up: it is C++ but for the encoding.
@@ -48,6 +56,7 @@ async function run(way) {
   const lines = readFileSync(result, 'utf8').trim().split('\n').map(JSON.parse);
   // What comes at the end is the rest of a window.
   const whole = lines.filter((line) => line.number > windows - Number(values.windows) && line.number <= windows);
+  if (way === 'strobe') windowFile = `${result}.${whole.at(-1)?.number}.pb.gz`;
   if (whole.length === 0) throw new Error(`${way}: ${lines.length} windows, none of them warm`);
   return whole;
 }
@@ -85,6 +94,11 @@ const rows = ways.map((way) => [
 ]);
 console.log(table('bytes', ['', 'samples', 'stacks', 'locations', 'functions', 'raw', 'gzip', 'bytes a sample', 'a stack'], rows));
 if (missing) console.log(missing);
+if (windowFile) {
+  const profile = decode(readFileSync(windowFile), windowFile);
+  const theirs = found.datadog && Math.round(middle('datadog', 'samples'));
+  console.log(table("what strobe's bytes hold", ['', 'samples', 'stacks', 'gzip'], bytesByContent(profile, theirs)));
+}
 
 function verdict(ok, text) {
   console.log(`${ok ? 'pass' : 'FAIL'}  ${text}`);

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "addon_labels.h"
+#include "addon_profile.h"
 #include "addon_slices.h"
 #include "addon_stats.h"
 #include "lifecycle.h"
@@ -308,6 +309,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("measureSignals", Napi::Function::New(env, MeasureSignals));
   exports.Set("stats", Napi::Function::New(env, Stats));
   AddLabelFunctions(env, exports);
+  AddProfileFunctions(env, exports);
   exports.Set("processStats", Napi::Function::New(env, ReadProcessStats));
   return exports;
 }

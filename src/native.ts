@@ -230,6 +230,72 @@ export interface AttributedThread {
   sections: number;
 }
 
+/**
+ * The stack trie and the rows of a profile in the making, outside the JavaScript heap (native/stack/profile_trie.h, profile_rows.h). Node 0 is the root, a parent's id is
+ * smaller than its children's; ids of frames, threads and labels are the caller's. Columns that don't fit together are a TypeError.
+ */
+export interface ProfileTables {
+  /** How many nodes the trie has. */
+  nodes(): number;
+  /** Of a slice's nodes and frames (`frames` of them) those that stand on the stack of a sample of `mode`: 1, others 0. */
+  used(
+    nodeParent: Uint32Array,
+    nodeFrame: Uint32Array,
+    sampleNode: Uint32Array,
+    sampleMode: Uint8Array,
+    mode: number,
+    frames: number,
+  ): { nodes: Uint8Array; frames: Uint8Array };
+  /** A slice's nodes -> nodes here, for those with `used`; 0 for the others. `ownFrames`: the slice's frames -> the caller's. */
+  fold(nodeParent: Uint32Array, nodeFrame: Uint32Array, used: Uint8Array, ownFrames: Uint32Array): Uint32Array;
+  /**
+   * Adds a slice's samples of `mode`: one row for each distinct (node, thread, kind of garbage collection, labels).
+   * @returns for each sample its row; 0xffffffff for those of the other mode
+   */
+  add(
+    sampleMode: Uint8Array,
+    sampleNode: Uint32Array,
+    sampleThread: Uint32Array,
+    sampleGc: Uint8Array,
+    sampleLabel: Uint32Array,
+    sampleCount: Uint32Array,
+    sampleWeightNs: Float64Array,
+    mode: number,
+    ownNodes: Uint32Array,
+    ownThreads: Uint32Array,
+    ownLabels: Uint32Array,
+  ): Uint32Array;
+  /** Copies of the rows' columns. */
+  rows(): {
+    node: Uint32Array;
+    thread: Uint32Array;
+    gc: Uint32Array;
+    labels: Uint32Array;
+    count: Float64Array;
+    weightNs: Float64Array;
+  };
+  /** Rows, each by its node, in the order of a walk along the trie. */
+  order(rowNode: Uint32Array): Uint32Array;
+  /** Copies of the trie's columns. */
+  trie(): { parent: Uint32Array; frame: Uint32Array };
+  /**
+   * Rows as the bytes of profile.proto's `sample` fields; a location's id is `frameRank[frame] + 1`, a row's labels are the bytes
+   * `labelEnd[rowLabels[row] - 1]` (0 for the first) to `labelEnd[rowLabels[row]]` of labelBytes, its values count and weight. `keepOrder`: by number, else along the trie.
+   * @returns how many bytes they are; when these are more than `out` has, what is in it means nothing: call again with so much room
+   */
+  encode(
+    rowNode: Uint32Array,
+    rowLabels: Uint32Array,
+    rowCount: Float64Array,
+    rowWeight: Float64Array,
+    frameRank: Uint32Array,
+    labelEnd: Uint32Array,
+    labelBytes: Uint8Array,
+    keepOrder: boolean,
+    out: Uint8Array,
+  ): number;
+}
+
 export interface NativeAddon {
   /** The package version that the binary was built from. */
   readonly version: string;
@@ -317,6 +383,19 @@ export interface NativeAddon {
     key: object,
     fields: Uint32Array,
   ): { holder: string; frame: string };
+  /** `expected`: about how many nodes it will have. */
+  readonly ProfileTables: new (expected: number) => ProfileTables;
+  /** Ids of functions and of frames in the order of writing (native/stack/frame_order.h). */
+  orderFrames(
+    functionFileRank: Uint32Array,
+    functionLine: Uint32Array,
+    functionColumn: Uint32Array,
+    frameFunction: Uint32Array,
+    frameLine: Uint32Array,
+    frameColumn: Uint32Array,
+  ): { functions: Uint32Array; frames: Uint32Array };
+  /** profile.proto's `location` fields, ids 1, 2, 3 …, each with the one line { function + 1, line, column }. What it returns: as `ProfileTables.encode`. */
+  encodeLocations(functions: Uint32Array, lines: Uint32Array, columns: Uint32Array, out: Uint8Array): number;
   stats(): NativeStats;
   processStats(options?: { pss?: boolean }): ProcessStats;
 }

@@ -386,12 +386,7 @@ test('weights are rounded within a step, small ones to nanoseconds; what a threa
       random() < 0.3 ? random() * 2e5 : random() < 0.9 ? 5e5 + random() * 1e6 : random() * 1e10,
     );
     const thread = weights.map(() => Math.floor(random() * threads));
-    const rounded = roundWeights(
-      rows,
-      (row) => weights[row],
-      (row) => thread[row],
-      threads,
-    );
+    const rounded = roundWeights(Float64Array.from(weights), Uint32Array.from(thread), threads);
     assert.is(rounded.length, rows);
     const off = new Float64Array(threads);
     let stepped = 0;
@@ -416,6 +411,60 @@ test('a wall builder takes the wall rows', () => {
   const profile = builder.take();
   assert.equal(byStack(profile), { 'a:2:3 main/11': [4, 40e6] }, 'one large row is exact: it has what is left over');
   assert.equal(profile.sampleTypes[1], { type: 'wall', unit: 'nanoseconds' });
+});
+
+test('the bytes of a built profile are those of its objects, in either order', () => {
+  const rows = Array.from({ length: 400 }, (_, i) => {
+    const frames = Array.from(
+      { length: i % 40 },
+      (_unused, depth) => `f${(i * 7 + depth * depth) % 23}@${depth + 1}:${(i % 3) * depth}:${i % 5}`,
+    );
+    return [frames, i % 2, 0, 1 + (i % 3), (i + 1) * 1e5];
+  });
+  for (const keepOrder of [false, true]) {
+    const build = () => {
+      const builder = new ProfileBuilder({ mode: 'cpu', keepOrder });
+      const own = [rows.slice(0, 150), rows.slice(150)].map((part) => builder.add(slice(part)));
+      return { profile: builder.take(), own };
+    };
+    const { profile, own } = build();
+    const read = decode(encode(profile), 'x');
+    // A copy reads the samples and locations, as objects.
+    const copy = { ...build().profile };
+    assert.equal(read, decode(encode(copy), 'x'));
+    assert.equal(read.samples, copy.samples);
+    assert.equal(read.locations, copy.locations);
+    const weigh = ({ samples }, index) => samples.reduce((sum, { values }) => sum + values[index], 0);
+    assert.is(
+      weigh(read, 0),
+      rows.reduce((sum, row) => sum + row[3], 0),
+    );
+    assert.is(
+      weigh(read, 1),
+      rows.reduce((sum, row) => sum + row[4], 0),
+    );
+    if (!keepOrder) continue;
+    // What add returned are the samples' places.
+    own
+      .flatMap((places) => [...places])
+      .forEach((place, i) => {
+        const names = read.samples[place].locations.map((at) => read.functions[read.locations[at].lines[0].function].name);
+        assert.equal(
+          names.reverse(),
+          rows[i][0].map((frame) => frame.split('@')[0]),
+        );
+      });
+  }
+});
+
+test('columns that do not fit together are refused', () => {
+  const builder = new ProfileBuilder({ mode: 'cpu' });
+  const broken = slice([[[A, B], 0, 0, 1, 1]]);
+  broken.nodeParent[1] = 7;
+  assert.throws(() => builder.add(broken), /not a slice's columns/);
+  const odd = slice([[[A, B], 0, 0, 1, 1]]);
+  odd.sampleNode = [1];
+  assert.throws(() => builder.add(odd), TypeError);
 });
 
 test('one thread id with two names is two threads; names and order of threads may differ between slices', () => {

@@ -37,6 +37,8 @@ class FlatMap {
   }
 
   size_t size() const { return size_; }
+  // Of memory held.
+  size_t bytes() const { return slots_.capacity() * sizeof(Slot); }
 
  private:
   static constexpr uint64_t kEmpty = ~uint64_t{0};

@@ -1,15 +1,14 @@
 // Merges the slices of one subscriber (a window, a whole run, a snapshot) into one profile of one mode. A slice's ids mean nothing outside it, so
 // each slice's tables are folded into the builder's own: functions by (name, file, line, column), frames by (function, line, column), stack nodes by
-// (parent, frame), rows by (node, thread, kind of garbage collection). `take` gives the profile and starts empty: what was built is the caller's, nothing is kept.
+// (parent, frame), rows by (node, thread, kind of garbage collection, labels). Nodes and rows, of which there are many, are the addon's (`ProfileTables`). `take` gives the profile and starts empty: what was built is the caller's, nothing is kept.
 // Only what a sample of this mode stands on is folded; the other mode's stacks cost nothing.
 
-import { GC_KINDS, type Slice, type SliceTotals } from '../native';
-import { Children } from './children';
-import { DoubleColumn, TupleTable } from './intern';
-import { orderFrames, orderRows } from './order';
+import { GC_KINDS, loadNative, type ProfileTables, type Slice, type SliceTotals } from '../native';
+import { type BuiltTables, keepBuilt } from './built';
+import { TupleTable } from './intern';
+import { orderFrames } from './order';
 import { Rates } from './rates';
-import { streamSamples } from './sample-stream';
-import { emptyProfile, type Label, type Location, type Profile } from './schema';
+import { emptyProfile, type Label, type Profile, type Sample } from './schema';
 import { totalsToComments } from './totals';
 import { roundWeights } from './weights';
 
@@ -45,7 +44,7 @@ export class ProfileBuilder {
 
   /** True when no sample of this mode came since the start or the last `take`. */
   get empty(): boolean {
-    return this.#tables.rows.size === 0;
+    return this.#tables.empty;
   }
 
   /**
@@ -59,7 +58,7 @@ export class ProfileBuilder {
   take(): Profile {
     const tables = this.#tables;
     // The next window is like this one: it need not grow.
-    this.#tables = new Tables(Math.min(tables.nodes, MOST_EXPECTED));
+    this.#tables = new Tables(Math.min(tables.native.nodes(), MOST_EXPECTED));
     return tables.profile(this.#mode, this.#keepOrder);
   }
 }
@@ -68,15 +67,13 @@ class Tables {
   readonly #strings = new Map<string, number>();
   readonly #functions = new TupleTable(4);
   readonly #frames = new TupleTable(3);
-  readonly #nodes: Children;
   /** (kernel thread id, name). */
   readonly #threads = new TupleTable(2);
   /** The text of the labels, as JSON of [key, value, key, value, …]; 0 is none. */
   readonly #labels = new Map<string, number>([['[]', 0]]);
-  /** (node, thread, garbage collection, labels). */
-  readonly rows = new TupleTable(4);
-  readonly #counts = new DoubleColumn();
-  readonly #weights = new DoubleColumn();
+  readonly native: ProfileTables;
+  /** No sample of the mode came. */
+  empty = true;
   #startMs = Number.POSITIVE_INFINITY;
   #endMs = Number.NEGATIVE_INFINITY;
   #frequencyHz = 0;
@@ -92,11 +89,7 @@ class Tables {
   };
 
   constructor(expectedNodes: number) {
-    this.#nodes = new Children(expectedNodes);
-  }
-
-  get nodes(): number {
-    return this.#nodes.size;
+    this.native = new (loadNative().ProfileTables)(expectedNodes);
   }
 
   add(slice: Slice, mode: number): Uint32Array {
@@ -110,23 +103,23 @@ class Tables {
     this.#rates.add(slice);
 
     const nodes = this.#foldNodes(slice, mode);
-    const threads = slice.threads.map(({ tid, name }) => this.#threads.intern(tid, this.#string(name)));
-    const labels = this.#foldLabels(slice);
-    const { sampleMode, sampleNode, sampleThread, sampleLabel, sampleGc, sampleCount, sampleWeightNs } = slice;
-    const ownRows = new Uint32Array(sampleNode.length).fill(NO_SAMPLE);
-    for (let row = 0; row < sampleNode.length; row++) {
-      if (sampleMode[row] !== mode) continue;
-      const own = this.rows.intern(
-        nodes[sampleNode[row] as number] as number,
-        threads[sampleThread[row] as number] as number,
-        sampleGc?.[row] ?? 0,
-        labels[sampleLabel?.[row] ?? 0] as number,
-      );
-      this.#counts.add(own, sampleCount[row] as number);
-      this.#weights.add(own, sampleWeightNs[row] as number);
-      ownRows[row] = own;
-    }
-    return ownRows;
+    const threads = Uint32Array.from(slice.threads, ({ tid, name }) => this.#threads.intern(tid, this.#string(name)));
+    const labels = Uint32Array.from(this.#foldLabels(slice));
+    const { sampleMode, sampleNode, sampleThread, sampleCount, sampleWeightNs } = slice;
+    this.empty &&= !sampleMode.includes(mode);
+    return this.native.add(
+      sampleMode,
+      sampleNode,
+      sampleThread,
+      slice.sampleGc ?? new Uint8Array(sampleMode.length),
+      slice.sampleLabel ?? new Uint32Array(sampleMode.length),
+      sampleCount,
+      sampleWeightNs,
+      mode,
+      nodes,
+      threads,
+      labels,
+    );
   }
 
   profile(mode: BuilderMode, keepOrder: boolean): Profile {
@@ -148,9 +141,7 @@ class Tables {
 
     const strings = [...this.#strings.keys()];
     const order = orderFrames(this.#functions, this.#frames, strings);
-    const functionRank = new Uint32Array(order.functions.length);
-    order.functions.forEach((id, rank) => {
-      functionRank[id] = rank;
+    for (const id of order.functions) {
       result.functions.push({
         name: strings[this.#functions.at(id, 0)] as string,
         systemName: '',
@@ -158,41 +149,92 @@ class Tables {
         startLine: this.#functions.at(id, 2),
         startColumn: this.#functions.at(id, 3),
       });
+    }
+    keepBuilt(result, {
+      samples: this.#samples(order.frameRank, strings, keepOrder),
+      locations: this.#locations(order.frames, order.functionRank),
     });
-    for (const id of order.frames) result.locations.push(this.#location(id, functionRank));
-
-    const labelsOf = this.#labelReader(strings);
-    const weights = roundWeights(
-      this.rows.size,
-      (row) => this.#weights.at(row),
-      (row) => this.rows.at(row, 1),
-      this.#threads.size,
-    );
-    streamSamples(result, (visit) =>
-      orderRows(this.#nodes, this.rows, order.frameRank, keepOrder, (row, locations, start, same) =>
-        visit(locations, start, same, [this.#counts.at(row), weights[row] as number], labelsOf(row)),
-      ),
-    );
     return result;
   }
 
-  /** Row -> its labels; rows with the same ones share an array. */
-  #labelReader(strings: string[]): (row: number) => Label[] {
+  #samples(frameRank: Uint32Array, strings: string[], keepOrder: boolean): NonNullable<BuiltTables['samples']> {
+    const native = this.native;
+    const { node, thread, gc, labels: userLabels, count, weightNs } = native.rows();
+    const weights = roundWeights(weightNs, thread, this.#threads.size);
+    const { labels, of } = this.#labelSets(thread, gc, userLabels, strings);
+    return {
+      objects: () => {
+        const { parent, frame } = native.trie();
+        const stack = (leaf: number) => {
+          const locations: number[] = [];
+          for (let at = leaf; at !== ROOT; at = parent[at] as number) locations.push(frameRank[frame[at] as number] as number);
+          return locations;
+        };
+        const sample = (row: number): Sample => ({
+          locations: stack(node[row] as number),
+          values: [count[row] as number, weights[row] as number],
+          labels: labels[of[row] as number] as Label[],
+        });
+        return keepOrder ? Array.from(node, (_, row) => sample(row)) : Array.from(native.order(node), sample);
+      },
+      bytes: (labelBytes) => {
+        const sets = labels.map(labelBytes);
+        let end = 0;
+        const ends = Uint32Array.from(sets, ({ length }) => {
+          end += length;
+          return end;
+        });
+        const bytes = Buffer.concat(sets);
+        return (out) => native.encode(node, of, count, weights, frameRank, ends, bytes, keepOrder, out);
+      },
+    };
+  }
+
+  /** `frames`: ids in the order of writing. */
+  #locations(frames: Uint32Array, functionRank: Uint32Array): NonNullable<BuiltTables['locations']> {
+    const functions = new Uint32Array(frames.length);
+    const lines = new Uint32Array(frames.length);
+    const columns = new Uint32Array(frames.length);
+    for (let at = 0; at < frames.length; at++) {
+      const frame = frames[at] as number;
+      const func = this.#frames.at(frame, 0);
+      functions[at] = functionRank[func] as number;
+      const line = this.#frames.at(frame, 1);
+      // An unknown position inside the function shows as the function's own; a column goes with its line, never with another.
+      lines[at] = line || this.#functions.at(func, 2);
+      columns[at] = line ? this.#frames.at(frame, 2) : this.#functions.at(func, 3);
+    }
+    return {
+      objects: () =>
+        Array.from(functions, (id, at) => ({
+          mapping: -1,
+          address: 0n,
+          lines: [{ function: id, line: lines[at] as number, column: columns[at] as number }],
+          isFolded: false,
+        })),
+      bytes: (out) => loadNative().encodeLocations(functions, lines, columns, out),
+    };
+  }
+
+  /** What rows carry, each set once, and which of them each row has. */
+  #labelSets(threads: Uint32Array, gcs: Uint32Array, users: Uint32Array, strings: string[]): { labels: Label[][]; of: Uint32Array } {
     const userLabels = [...this.#labels.keys()].map(toLabels);
     const origins = new TupleTable(3);
-    const made: Label[][] = [];
-    return (row) => {
-      const [thread, kind, user] = [this.rows.at(row, 1), this.rows.at(row, 2), this.rows.at(row, 3)];
+    const labels: Label[][] = [];
+    const of = new Uint32Array(threads.length);
+    for (let row = 0; row < of.length; row++) {
+      const [thread, kind, user] = [threads[row] as number, gcs[row] as number, users[row] as number];
       const origin = origins.intern(thread, kind, user);
+      of[row] = origin;
       const gc = GC_KINDS[kind];
-      made[origin] ??= [
+      labels[origin] ??= [
         { key: 'thread_name', str: strings[this.#threads.at(thread, 1)] as string },
         { key: 'thread_id', num: this.#threads.at(thread, 0) },
         ...(gc ? [{ key: 'gc', str: gc }] : []),
         ...(userLabels[user] as Label[]),
       ];
-      return made[origin];
-    };
+    }
+    return { labels, of };
   }
 
   /** The slice's label rows -> own ids. */
@@ -218,22 +260,11 @@ class Tables {
   /** Slice node -> own node, for the nodes on the stack of a sample of `mode`. */
   #foldNodes(slice: Slice, mode: number): Uint32Array {
     const { nodeParent, nodeFrame, sampleMode, sampleNode } = slice;
-    const used = new Uint8Array(nodeParent.length);
-    for (let row = 0; row < sampleNode.length; row++) if (sampleMode[row] === mode) used[sampleNode[row] as number] = 1;
-    // A parent's index is smaller, so one pass down marks all ancestors, one pass up finds every parent folded already.
-    for (let node = nodeParent.length - 1; node > ROOT; node--) if (used[node]) used[nodeParent[node] as number] = 1;
-
+    const used = this.native.used(nodeParent, nodeFrame, sampleNode, sampleMode, mode, slice.frameFunction.length);
     const frames = new Uint32Array(slice.frameFunction.length).fill(NOTHING);
     const functions = new Uint32Array(slice.functionName.length).fill(NOTHING);
-    const nodes = new Uint32Array(nodeParent.length);
-    nodes[ROOT] = ROOT;
-    for (let node = ROOT + 1; node < nodeParent.length; node++) {
-      if (!used[node]) continue;
-      const frame = nodeFrame[node] as number;
-      if (frames[frame] === NOTHING) frames[frame] = this.#foldFrame(slice, frame, functions);
-      nodes[node] = this.#nodes.intern(nodes[nodeParent[node] as number] as number, frames[frame] as number);
-    }
-    return nodes;
+    for (let frame = 0; frame < frames.length; frame++) if (used.frames[frame]) frames[frame] = this.#foldFrame(slice, frame, functions);
+    return this.native.fold(nodeParent, nodeFrame, used.nodes, frames);
   }
 
   #foldFrame(slice: Slice, frame: number, functions: Uint32Array): number {
@@ -247,18 +278,6 @@ class Tables {
       );
     }
     return this.#frames.intern(functions[func] as number, slice.frameLine[frame] as number, slice.frameColumn[frame] as number);
-  }
-
-  #location(frame: number, functionRank: Uint32Array): Location {
-    const func = this.#frames.at(frame, 0);
-    let line = this.#frames.at(frame, 1);
-    let column = this.#frames.at(frame, 2);
-    // An unknown position inside the function shows as the function's own; a column goes with its line, never with another.
-    if (line === 0) {
-      line = this.#functions.at(func, 2);
-      column = this.#functions.at(func, 3);
-    }
-    return { mapping: -1, address: 0n, lines: [{ function: functionRank[func] as number, line, column }], isFolded: false };
   }
 
   #string(text: string): number {

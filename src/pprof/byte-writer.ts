@@ -36,13 +36,6 @@ export class ByteWriter {
     this.#at = at;
   }
 
-  /** Bytes of another buffer. */
-  copy(source: Buffer, start: number, end: number): void {
-    this.#room(end - start);
-    source.copy(this.#bytes, this.#at, start, end);
-    this.#at += end - start;
-  }
-
   /** One varint of 64 bits. A double is rounded to an integer and kept inside int64; a bigint may be any int64 or uint64 (addresses). */
   int(value: number | bigint): void {
     if (typeof value === 'bigint') {
@@ -70,6 +63,16 @@ export class ByteWriter {
     this.#room(bytes.length);
     this.#bytes.set(bytes, this.#at);
     this.#at += bytes.length;
+  }
+
+  /** `write` gets the room that is left and says how many bytes it has written; when these are more than it got, it is called again with as much. */
+  fill(write: (room: Uint8Array) => number): void {
+    let length = write(this.#bytes.subarray(this.#at));
+    if (length > this.#bytes.length - this.#at) {
+      this.#room(length);
+      length = write(this.#bytes.subarray(this.#at));
+    }
+    this.#at += length;
   }
 
   /** Begins a message (or a packed run), whose length is written when `close` ends it. `expected`: about its length; a good guess saves moving it. */

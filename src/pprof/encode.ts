@@ -2,8 +2,8 @@
 // the string table comes after what refers to it. Ids are index + 1. Synchronous: it runs in the encoder's Worker or in a command.
 
 import { gzipSync } from 'node:zlib';
+import { builtTables } from './built';
 import { ByteWriter } from './byte-writer';
-import { eachSample } from './sample-stream';
 import {
   FUNCTION,
   type Func,
@@ -17,10 +17,10 @@ import {
   PROFILE,
   type Profile,
   SAMPLE,
+  type Sample,
   VALUE_TYPE,
   type ValueType,
 } from './schema';
-import { StackBytes } from './stack-bytes';
 
 const VARINT = 0;
 const BYTES = 2;
@@ -52,18 +52,22 @@ class Encoder {
   readonly #out = new ByteWriter(Math.min(latestBytes + (latestBytes >> 3), MOST_EXPECTED));
   /** Samples share their labels' arrays: each is encoded once. */
   readonly #labels = new Map<Label[], Uint8Array>();
-  readonly #stack = new StackBytes();
   readonly #strings = new Map<string, number>([['', 0]]);
 
   profile(profile: Profile): Uint8Array {
     for (const type of profile.sampleTypes) this.#valueType(PROFILE.sampleType, type);
-    eachSample(profile, (locations, start, same, values, labels) => this.#sample(this.#stack.take(locations, start, same), values, labels));
+    const { samples, locations } = builtTables(profile);
+    if (samples) this.#out.fill(samples.bytes((labels) => this.#labelBytes(labels)));
+    else for (const sample of profile.samples) this.#sample(sample);
     profile.mappings.forEach((mapping, index) => {
       this.#mapping(mapping, index + 1);
     });
-    profile.locations.forEach((location, index) => {
-      this.#location(location, index + 1);
-    });
+    if (locations) this.#out.fill(locations.bytes);
+    else {
+      profile.locations.forEach((location, index) => {
+        this.#location(location, index + 1);
+      });
+    }
     profile.functions.forEach((func, index) => {
       this.#func(func, index + 1);
     });
@@ -106,14 +110,14 @@ class Encoder {
     this.#out.close();
   }
 
-  // Values last: what comes before them (the callers' end of the stack, the labels) is then often, as one piece, what it was in the sample before: gzip sees that.
-  #sample(stack: StackBytes, values: number[], labels: Label[]): void {
+  // Values last, as native/stack/profile_bytes.h has them.
+  #sample({ locations, values, labels }: Sample): void {
     const out = this.#out;
-    this.#message(PROFILE.sample, stack.length + FEW_BYTES / 4);
-    if (stack.length > 0) {
-      this.#out.uint32(tag(SAMPLE.locationId, BYTES));
-      this.#out.uint32(stack.length);
-      out.copy(stack.bytes, stack.start, stack.end);
+    this.#message(PROFILE.sample, locations.length * 2 + FEW_BYTES / 4);
+    if (locations.length > 0) {
+      this.#message(SAMPLE.locationId, locations.length * 2);
+      for (const location of locations) out.uint32(location + 1);
+      out.close();
     }
     if (labels.length > 0) out.raw(this.#labelBytes(labels));
     this.#message(SAMPLE.value);

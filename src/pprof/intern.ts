@@ -45,6 +45,13 @@ export class TupleTable {
     return id;
   }
 
+  /** Element `element` of all tuples. */
+  column(element: number): Uint32Array {
+    const column = new Uint32Array(this.#size);
+    for (let id = 0, at = element; id < column.length; id++, at += this.#width) column[id] = this.#tuples[at] as number;
+    return column;
+  }
+
   /** Element `element` of the tuple `id`. */
   at(id: number, element: number): number {
     return this.#tuples[id * this.#width + element] as number;

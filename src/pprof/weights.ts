@@ -9,19 +9,15 @@ export const STEP_NS = 2 ** 14;
 /** From here on rounding moves a weight by 3 % at most: less than a sample of it says. */
 const LARGE_NS = 2 ** 18;
 
-/** Row -> nanoseconds. `weightNs` may have fractions; `threadOf` is below `threads`. */
-export function roundWeights(
-  rows: number,
-  weightNs: (row: number) => number,
-  threadOf: (row: number) => number,
-  threads: number,
-): Float64Array {
+/** Rows' nanoseconds, which may have fractions, rounded. `threads`: each row's, below `threadCount`. */
+export function roundWeights(weightNs: Float64Array, threads: Uint32Array, threadCount: number): Float64Array {
+  const rows = weightNs.length;
   const rounded = new Float64Array(rows);
-  const rest = new Float64Array(threads);
-  const last = new Float64Array(threads).fill(-1);
+  const rest = new Float64Array(threadCount);
+  const last = new Float64Array(threadCount).fill(-1);
   for (let row = 0; row < rows; row++) {
-    const exact = weightNs(row);
-    const thread = threadOf(row);
+    const exact = weightNs[row] as number;
+    const thread = threads[row] as number;
     const large = exact >= LARGE_NS;
     const weight = large ? Math.round((exact + (rest[thread] as number)) / STEP_NS) * STEP_NS : Math.round(exact);
     rounded[row] = weight;
@@ -29,7 +25,7 @@ export function roundWeights(
     if (large) last[thread] = row;
   }
   // The last large row has what is left over: less than a step.
-  for (let thread = 0; thread < threads; thread++) {
+  for (let thread = 0; thread < threadCount; thread++) {
     const row = last[thread] as number;
     if (row >= 0) rounded[row] = Math.round((rounded[row] as number) + (rest[thread] as number));
   }
