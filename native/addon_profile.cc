@@ -1,6 +1,7 @@
 #include "addon_profile.h"
 
 #include <algorithm>
+#include <new>
 #include <span>
 
 #include "stack/frame_order.h"
@@ -20,8 +21,11 @@ bool Read(const Napi::Value& value, napi_typedarray_type type, std::span<T>* out
   if (!value.IsTypedArray()) return false;
   const auto array = value.As<Napi::TypedArray>();
   if (array.TypedArrayType() != type) return false;
-  T* data = static_cast<T*>(static_cast<void*>(static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset()));
-  *out = {data, array.ElementLength()};
+  auto* bytes = static_cast<uint8_t*>(array.ArrayBuffer().Data());
+  const size_t length = array.ElementLength();
+  // Memory that Node-API does not give out.
+  if (bytes == nullptr && length > 0) return false;
+  *out = {static_cast<T*>(static_cast<void*>(bytes + array.ByteOffset())), length};
   return true;
 }
 
@@ -43,14 +47,18 @@ Napi::Value Refuse(Napi::Env env, const char* what) {
   return env.Undefined();
 }
 
+Napi::Value NoMemory(Napi::Env env) {
+  Napi::RangeError::New(env, "no memory for the profile's tables").ThrowAsJavaScriptException();
+  return env.Undefined();
+}
+
 class ProfileTables : public Napi::ObjectWrap<ProfileTables> {
  public:
   static Napi::Function Define(Napi::Env env) {
     return DefineClass(env, "ProfileTables",
-                       {InstanceMethod("nodes", &ProfileTables::Nodes), InstanceMethod("used", &ProfileTables::Used),
-                        InstanceMethod("fold", &ProfileTables::Fold), InstanceMethod("add", &ProfileTables::Add),
-                        InstanceMethod("rows", &ProfileTables::Rows), InstanceMethod("order", &ProfileTables::Order),
-                        InstanceMethod("trie", &ProfileTables::Trie), InstanceMethod("encode", &ProfileTables::Encode)});
+                       {Method<&ProfileTables::Nodes>("nodes"), Method<&ProfileTables::Used>("used"), Method<&ProfileTables::Fold>("fold"),
+                        Method<&ProfileTables::Add>("add"), Method<&ProfileTables::Rows>("rows"), Method<&ProfileTables::Order>("order"),
+                        Method<&ProfileTables::Trie>("trie"), Method<&ProfileTables::Encode>("encode")});
   }
 
   explicit ProfileTables(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ProfileTables>(info), trie_(Expected(info)) {
@@ -60,6 +68,26 @@ class ProfileTables : public Napi::ObjectWrap<ProfileTables> {
   void Finalize(Napi::Env env) override { Napi::MemoryManagement::AdjustExternalMemory(env, -accounted_); }
 
  private:
+  using Body = Napi::Value (ProfileTables::*)(const Napi::CallbackInfo&);
+
+  template <Body kBody>
+  static Napi::ClassPropertyDescriptor<ProfileTables> Method(const char* name) {
+    return InstanceMethod(name, &ProfileTables::Guarded<kBody>);
+  }
+
+  // Memory that is not there is a JavaScript error, as a typed array's, and not the end of the process. What was being changed is of no use
+  // then: the tables refuse all that follows, and who made them makes new ones.
+  template <Body kBody>
+  Napi::Value Guarded(const Napi::CallbackInfo& info) {
+    if (broken_) return NoMemory(info.Env());
+    try {
+      return (this->*kBody)(info);
+    } catch (const std::bad_alloc&) {
+      broken_ = true;
+      return NoMemory(info.Env());
+    }
+  }
+
   static uint32_t Expected(const Napi::CallbackInfo& info) {
     return info.Length() > 0 && info[0].IsNumber() ? std::min(info[0].As<Napi::Number>().Uint32Value(), kMostExpected) : 0;
   }
@@ -187,6 +215,7 @@ class ProfileTables : public Napi::ObjectWrap<ProfileTables> {
   stack::ProfileTrie trie_;
   stack::ProfileRows rows_;
   int64_t accounted_ = 0;
+  bool broken_ = false;
 };
 
 Napi::Value OrderFrames(const Napi::CallbackInfo& info) {
@@ -199,9 +228,13 @@ Napi::Value OrderFrames(const Napi::CallbackInfo& info) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("functions", Make<Napi::Uint32Array>(env, columns[0].size(), &function_order));
   out.Set("frames", Make<Napi::Uint32Array>(env, columns[3].size(), &frame_order));
-  const bool fits =
-      stack::OrderFrames({columns[0], columns[1], columns[2]}, {columns[3], columns[4], columns[5]}, function_order, frame_order);
-  if (!fits) return Refuse(env, "orderFrames: columns that don't fit together");
+  try {
+    const bool fits =
+        stack::OrderFrames({columns[0], columns[1], columns[2]}, {columns[3], columns[4], columns[5]}, function_order, frame_order);
+    if (!fits) return Refuse(env, "orderFrames: columns that don't fit together");
+  } catch (const std::bad_alloc&) {
+    return NoMemory(env);
+  }
   return out;
 }
 

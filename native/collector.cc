@@ -376,6 +376,10 @@ void Collector::Attribute(SampledThread* thread, const capture::SampleRecord& re
 }
 
 void Collector::Resolve(SampledThread* thread, const capture::SampleRecord& record, const uint64_t* frames) {
+  // A sample of wall time alone stands where the thread waits: it says nothing of the code that the thread runs through.
+  if ((record.flags & capture::kCpu) != 0) {
+    Bump(&thread->spread_samples, static_cast<uint64_t>(thread->spread.Add(record.pc) * SampledThread::kSpreadUnits));
+  }
   Resolver::Counts counts;
   const std::vector<stack::Frame>& stack = resolver_.Resolve(&thread->code, record, frames, &counts);
   const bool truncated = (record.flags & capture::kTruncated) != 0;

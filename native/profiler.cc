@@ -403,6 +403,7 @@ void Profiler::CountEnded(const SampledThread& thread) {
   ended_handler_ns_ += thread.state->handler_ns.load();
   ended_signals_ += thread.state->signals.load();
   ended_fired_ += thread.state->self_clock.fired.load();
+  ended_spread_ += thread.spread_samples.load();
   ended_code_event_ns_ += thread.events.callback_ns.load();
   ended_gc_ns_ += thread.state->gc_ns.load();
   ended_labels_refused_ += thread.state->labels_refused.load();

@@ -212,6 +212,7 @@ class Profiler {
   uint64_t ended_handler_ns_ = 0;
   uint64_t ended_signals_ = 0;
   uint64_t ended_fired_ = 0;
+  uint64_t ended_spread_ = 0;
   uint64_t ended_code_event_ns_ = 0;
   uint64_t ended_gc_ns_ = 0;
   uint64_t ended_labels_refused_ = 0;
@@ -221,9 +222,11 @@ class Profiler {
   // Under mutex_.
   clock::SignalAccount sent_signals_;
   clock::SignalAccount fired_signals_;
+  clock::SignalAccount spread_signals_;
   struct SignalCounts {
-    uint64_t sent = 0;   // by the sampler
-    uint64_t fired = 0;  // by threads' own timers
+    uint64_t sent = 0;    // by the sampler
+    uint64_t fired = 0;   // by threads' own timers
+    uint64_t spread = 0;  // of both: SampledThread::spread_samples
   };
   SignalCounts CountSignals();
 

@@ -17,11 +17,12 @@ Profiler::SignalCounts Profiler::CountSignals() {
   SignalCounts counts;
   {
     std::lock_guard<std::mutex> states_lock(states_mutex_);
-    counts = {ended_signals_, ended_fired_};
+    counts = {ended_signals_, ended_fired_, ended_spread_};
   }
   for (const SampledThread* thread : threads_) {
     counts.sent += thread->state->signals.load();
     counts.fired += thread->state->self_clock.fired.load();
+    counts.spread += thread->spread_samples.load();
   }
   return counts;
 }
@@ -39,6 +40,9 @@ void Profiler::MeasureSignals(bool again) {
   const SignalCounts counts = CountSignals();
   sent_signals_.Measured(counts.sent, cost.sent_ns);
   fired_signals_.Measured(counts.fired, cost.timer_ns);
+  // What came before is not charged: a first measure that was late would put all of it into one moment, and a budget would answer to that.
+  if (!spread_signals_.known()) spread_signals_.BeginAt(counts.spread);
+  spread_signals_.Measured(counts.spread, cost.spread_ns);
 }
 
 Profiler::Stats Profiler::ReadStats() {
@@ -88,7 +92,8 @@ Profiler::Stats Profiler::ReadStats() {
     stats.encoder_ns = ended_encoder_ns_ + (encoder_tid_ != 0 ? probe::ThreadCpuNs(encoder_tid_) : 0);
   }
   const SignalCounts counts = CountSignals();
-  stats.signal_ns = sent_signals_.TotalNs(counts.sent) + fired_signals_.TotalNs(counts.fired);
+  stats.signal_ns = sent_signals_.TotalNs(counts.sent) + fired_signals_.TotalNs(counts.fired) +
+                    spread_signals_.TotalNs(counts.spread) / SampledThread::kSpreadUnits;
   stats.sampler_ns = sampler_.cpu_ns();
   stats.sampler_wakeups = sampler_.wakeups();
   stats.signal_taken = sampler_.signal_taken();

@@ -384,7 +384,9 @@ export interface NativeAddon {
     fields: Uint32Array,
   ): { holder: string; frame: string };
   /** `expected`: about how many nodes it will have. */
-  readonly ProfileTables: new (expected: number) => ProfileTables;
+  readonly ProfileTables: new (
+    expected: number,
+  ) => ProfileTables;
   /** Ids of functions and of frames in the order of writing (native/stack/frame_order.h). */
   orderFrames(
     functionFileRank: Uint32Array,

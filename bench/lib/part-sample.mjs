@@ -9,7 +9,7 @@ import { estimate } from './stats.mjs';
 import { interval, table } from './table.mjs';
 import { insideFloor } from './verdict.mjs';
 
-const LOADS = ['cpu', 'typescript'];
+const LOADS = ['cpu', 'json', 'typescript'];
 
 const percent = (share) => `${(100 * share).toFixed(2)} %`;
 const micros = (value) => `${value.toFixed(1)} us`;

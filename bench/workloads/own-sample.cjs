@@ -1,4 +1,4 @@
-// What one sample costs, found out inside one process: BENCH_LOAD (cpu or typescript) in units of some 0.4 ms under a profiler at 1 kHz for BENCH_SECONDS. Which
+// What one sample costs, found out inside one process: BENCH_LOAD (cpu, json or typescript) in units of some 0.4 ms under a profiler at 1 kHz for BENCH_SECONDS. Which
 // unit a sample meets is chance, so units that one met and units that none met differ by the sample alone; a machine that is slower this second is so for both.
 //
 // Contract: prints JSON, microseconds: `made` and `floor` (lib/sample-cost.cjs), `counted` (what stats().overhead counts a sample: handler and signal), and `rate`
@@ -25,12 +25,28 @@ function typescriptUnit() {
   return () => ts.createSourceFile('a.ts', text, ts.ScriptTarget.Latest, true).statements.length;
 }
 
-const unit = { cpu: cpuUnit, typescript: typescriptUnit }[process.env.BENCH_LOAD]();
+/** Between both: some functions, most of them the engine's own. */
+function jsonUnit() {
+  const text = JSON.stringify(
+    Array.from({ length: 300 }, (_, i) => ({ id: (i * 7919) % 1000, name: `item ${i % 37}`, tags: ['a', String(i)], price: i / 7 })),
+  );
+  return () => {
+    const byName = new Map();
+    for (const row of JSON.parse(text).sort((a, b) => a.id - b.id)) {
+      const known = byName.get(row.name);
+      if (known) known.push(row);
+      else byName.set(row.name, [row]);
+    }
+    return JSON.stringify([...byName]).length;
+  };
+}
+
+const unit = { cpu: cpuUnit, json: jsonUnit, typescript: typescriptUnit }[process.env.BENCH_LOAD]();
 
 for (let i = 0; i < 2000; i++) unit();
 const profiler = require(join(__dirname, '..', '..', 'dist', 'index.js')).startProfiler({ frequencyHz: HZ });
 
-// The encoder's own start, and its self-test.
+// The encoder's own start, its self-test, and its first measure of what a signal costs spread work (2 s after its start).
 setTimeout(() => {
   const units = [];
   const samples = [];
@@ -55,4 +71,4 @@ setTimeout(() => {
   const workMs = units.reduce((sum, us) => sum + us, 0) / 1000;
   console.log(JSON.stringify({ made, counted, floor, rate: inUnits / workMs, units: units.length }));
   process.exit(0);
-}, 1500);
+}, 3000);

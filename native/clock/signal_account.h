@@ -25,6 +25,9 @@ class SignalAccount {
     mean_ns_ += (static_cast<double>(cost_ns) - mean_ns_) / measures_;
   }
 
+  // Signals up to `count` are charged with nothing.
+  void BeginAt(uint64_t count) { settled_ = std::max(settled_, count); }
+
   uint64_t TotalNs(uint64_t count) const {
     const uint64_t since = count > settled_ ? count - settled_ : 0;
     return settled_ns_ + static_cast<uint64_t>(static_cast<double>(since) * mean_ns_);

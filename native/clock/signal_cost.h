@@ -6,8 +6,8 @@
 // same with one signal in its midst, in turns; the difference of both medians, plus those calls of the handler that come before its clock
 // is read or after.
 //
-// What this does not see: what a signal costs a program with a larger working set, whose own lines it displaces (`npm run bench:quick --
-// --part sample`).
+// A program whose work is spread over much code pays more: the signal displaces its lines. How much more is the difference between two
+// works that differ in that alone (spread_work.h); how spread a program is, its samples tell (code_spread.h).
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,14 @@ namespace strobe::clock {
 enum class Thorough { kNo, kYes };
 
 struct SignalCost {
-  uint64_t sent_ns = 0;   // one that the sampler sends, from another core
-  uint64_t timer_ns = 0;  // one of the thread's own timer: with setting it and its interrupt
+  uint64_t sent_ns = 0;    // one that the sampler sends, from another core
+  uint64_t timer_ns = 0;   // one of the thread's own timer: with setting it and its interrupt
+  uint64_t spread_ns = 0;  // what either costs work that is spread over much code more; only in short measures
 };
 
 // Nanoseconds of CPU of the interrupted thread; 0 for what could not be measured (the calling thread blocks the signal, no timer, no
-// thread). Takes some 30 ms of CPU on the calling thread and up to 15 on a thread made for it; a quarter of that in short.
+// thread). Takes some 30 ms of CPU on the calling thread and up to 15 on a thread made for it; in short a quarter of that, and 45 ms for
+// `spread_ns`.
 SignalCost MeasureSignalCost(Thorough thorough = Thorough::kYes);
 
 }  // namespace strobe::clock

@@ -15,6 +15,7 @@
 #include "capture/clocks.h"
 #include "capture/handler.h"
 #include "capture/self_clock.h"
+#include "clock/spread_work.h"
 #include "clock/trigger.h"
 
 namespace strobe::clock {
@@ -23,6 +24,7 @@ namespace {
 
 constexpr size_t kRounds = 61;
 constexpr size_t kFewRounds = 15;
+constexpr size_t kSpreadRounds = 61;
 constexpr uint64_t kRoundNs = 120'000;
 constexpr uint64_t kFireNs = 40'000;  // into the round
 constexpr size_t kMostMissed = 8;
@@ -135,6 +137,48 @@ uint64_t MeasureTimer(Work* work, size_t rounds) {
   return cost;
 }
 
+// What a timer's signal costs spread work more than other work; 1 when that is less than the noise, 0 when it could not be measured. Both
+// works take turns, because how a virtual machine's timer interrupts are delivered changes from one moment to the next.
+uint64_t MeasureSpread() {
+  const ClockedThread self = Self();
+  int32_t timer = -1;
+  if (!MakeThreadTimer(self, 0, &timer)) return 0;
+  SpreadWork little(SpreadWork::Over::kLittle, kRoundNs);
+  SpreadWork much(SpreadWork::Over::kMuch, kRoundNs);
+  // Nanoseconds that the signal made a round longer; negative by chance.
+  std::vector<int64_t> less;
+  std::vector<int64_t> more;
+  size_t missed = 0;
+  const auto round = [&](SpreadWork* work, std::vector<int64_t>* made) {
+    // Its lines are in the caches again.
+    work->Round();
+    uint64_t start = capture::ThreadCpuNowNs();
+    work->Round();
+    const uint64_t quiet = capture::ThreadCpuNowNs() - start;
+    start = capture::ThreadCpuNowNs();
+    SetThreadTimer(timer, capture::MonotonicNowNs() + kFireNs);
+    work->Round();
+    const uint64_t fired = capture::ThreadCpuNowNs() - start;
+    if (ThreadTimerIsOver(timer)) {
+      made->push_back(static_cast<int64_t>(fired) - static_cast<int64_t>(quiet));
+    } else {
+      missed++;
+      WaitFor([&] { return ThreadTimerIsOver(timer); });
+    }
+  };
+  for (size_t i = 0; i < kSpreadRounds && missed < 2 * kMostMissed; i++) {
+    round(&little, &less);
+    round(&much, &more);
+  }
+  DropThreadTimer(timer);
+  if (std::min(less.size(), more.size()) < kSpreadRounds / 2) return 0;
+  const auto median = [](std::vector<int64_t>* values) {
+    std::sort(values->begin(), values->end());
+    return (*values)[values->size() / 2];
+  };
+  return static_cast<uint64_t>(std::max<int64_t>(median(&more) - median(&less), 1));
+}
+
 void OnSignalCalls() {
   capture::ThreadCpuNowNs();
   syscall(SYS_gettid);
@@ -204,6 +248,7 @@ SignalCost MeasureSignalCost(Thorough thorough) {
   cost.timer_ns = MeasureTimer(&work, rounds);
   cost.sent_ns = MeasureSent(&work, rounds);
   if (cost.sent_ns == 0) cost.sent_ns = MeasureSentToSelf(&work, rounds);
+  if (thorough == Thorough::kNo) cost.spread_ns = MeasureSpread();
   return cost;
 }
 

@@ -30,6 +30,17 @@ TEST(a_signal_is_charged_with_the_mean_of_its_time) {
   CHECK_EQ(account.Since(2600), 1600);
 }
 
+TEST(signals_before_the_beginning_of_an_account_cost_nothing) {
+  SignalAccount account;
+  account.BeginAt(100);
+  account.Measured(100, 50);
+  CHECK_EQ(account.TotalNs(100), 0);
+  CHECK_EQ(account.TotalNs(90), 0);
+  CHECK_EQ(account.TotalNs(110), 500);
+  account.Measured(110, 70);
+  CHECK_EQ(account.TotalNs(120), 1100);
+}
+
 TEST(a_signal_account_never_shrinks) {
   SignalAccount account;
   account.Measured(10, 900);

@@ -29,6 +29,9 @@ const NOTHING = 0xffffffff;
 export const NO_SAMPLE = 0xffffffff;
 /** One large window is not held against all that follow. */
 const MOST_EXPECTED = 2 ** 18;
+/** Of stacks some hundred frames deep, and more than a location's numbers need: room that is not used is never touched. */
+const BYTES_A_SAMPLE = 256;
+const BYTES_A_LOCATION = 32;
 const NANOS_PER_MS = 1e6;
 const NANOS_PER_SECOND = 1e9;
 
@@ -58,7 +61,7 @@ export class ProfileBuilder {
   take(): Profile {
     const tables = this.#tables;
     // The next window is like this one: it need not grow.
-    this.#tables = new Tables(Math.min(tables.native.nodes(), MOST_EXPECTED));
+    this.#tables = new Tables(Math.min(tables.expectedNodes(), MOST_EXPECTED));
     return tables.profile(this.#mode, this.#keepOrder);
   }
 }
@@ -90,6 +93,16 @@ class Tables {
 
   constructor(expectedNodes: number) {
     this.native = new (loadNative().ProfileTables)(expectedNodes);
+  }
+
+  /** Of the next window. */
+  expectedNodes(): number {
+    try {
+      return this.native.nodes();
+    } catch {
+      // There was no memory for these; `profile` says so.
+      return 0;
+    }
   }
 
   add(slice: Slice, mode: number): Uint32Array {
@@ -163,6 +176,7 @@ class Tables {
     const weights = roundWeights(weightNs, thread, this.#threads.size);
     const { labels, of } = this.#labelSets(thread, gc, userLabels, strings);
     return {
+      expectedBytes: node.length * BYTES_A_SAMPLE,
       objects: () => {
         const { parent, frame } = native.trie();
         const stack = (leaf: number) => {
@@ -205,6 +219,7 @@ class Tables {
       columns[at] = line ? this.#frames.at(frame, 2) : this.#functions.at(func, 3);
     }
     return {
+      expectedBytes: frames.length * BYTES_A_LOCATION,
       objects: () =>
         Array.from(functions, (id, at) => ({
           mapping: -1,

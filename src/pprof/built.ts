@@ -8,31 +8,33 @@ export type WriteBytes = (out: Uint8Array) => number;
 
 export interface BuiltTables {
   samples?: {
-    objects(): Sample[];
+    objects: () => Sample[];
+    /** About how long they are; too much costs nothing. */
+    expectedBytes: number;
     /** `labelBytes` gives the `label` fields of a set of labels. */
     bytes(labelBytes: (labels: Label[]) => Uint8Array): WriteBytes;
   };
-  locations?: { objects(): Location[]; bytes: WriteBytes };
+  locations?: { objects: () => Location[]; expectedBytes: number; bytes: WriteBytes };
 }
 
 /** By the profile itself: a copy of it has objects of its own. */
 const tables = new WeakMap<Profile, BuiltTables>();
 
 /** `built` gives the same rows each time. */
-export function keepBuilt(profile: Profile, built: Required<BuiltTables>): void {
-  tables.set(profile, { ...built });
-  for (const name of ['samples', 'locations'] as const) {
-    Object.defineProperty(profile, name, {
-      enumerable: true,
-      configurable: true,
-      get: () => {
-        const value = built[name].objects();
-        delete tables.get(profile)?.[name];
-        Object.defineProperty(profile, name, { value, writable: true, enumerable: true, configurable: true });
-        return value;
-      },
-    });
-  }
+export function keepBuilt(profile: Profile, { samples, locations }: Required<BuiltTables>): void {
+  tables.set(profile, { samples, locations });
+  // Each by itself: what was read is not kept alive by what was not.
+  makeWhenRead(profile, 'samples', samples.objects);
+  makeWhenRead(profile, 'locations', locations.objects);
+}
+
+function makeWhenRead<K extends 'samples' | 'locations'>(profile: Profile, name: K, make: () => Profile[K]): void {
+  const become = (value: Profile[K]) => {
+    delete tables.get(profile)?.[name];
+    Object.defineProperty(profile, name, { value, writable: true, enumerable: true, configurable: true });
+    return value;
+  };
+  Object.defineProperty(profile, name, { enumerable: true, configurable: true, get: () => become(make()), set: become });
 }
 
 /** What of the profile is not made of objects yet. */

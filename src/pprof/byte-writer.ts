@@ -65,8 +65,9 @@ export class ByteWriter {
     this.#at += bytes.length;
   }
 
-  /** `write` gets the room that is left and says how many bytes it has written; when these are more than it got, it is called again with as much. */
-  fill(write: (room: Uint8Array) => number): void {
+  /** `write` gets the room that is left, `expected` at least, and says how many bytes it has written; when these are more than it got, it is called again with as much. */
+  fill(expected: number, write: (room: Uint8Array) => number): void {
+    this.#room(expected);
     let length = write(this.#bytes.subarray(this.#at));
     if (length > this.#bytes.length - this.#at) {
       this.#room(length);
@@ -118,7 +119,7 @@ export class ByteWriter {
   }
 }
 
-function varintBytes(value: number): number {
+export function varintBytes(value: number): number {
   let bytes = 1;
   for (let rest = value; rest > 127; rest >>>= 7) bytes++;
   return bytes;

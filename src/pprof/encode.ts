@@ -3,7 +3,7 @@
 
 import { gzipSync } from 'node:zlib';
 import { builtTables } from './built';
-import { ByteWriter } from './byte-writer';
+import { ByteWriter, varintBytes } from './byte-writer';
 import {
   FUNCTION,
   type Func,
@@ -57,12 +57,14 @@ class Encoder {
   profile(profile: Profile): Uint8Array {
     for (const type of profile.sampleTypes) this.#valueType(PROFILE.sampleType, type);
     const { samples, locations } = builtTables(profile);
-    if (samples) this.#out.fill(samples.bytes((labels) => this.#labelBytes(labels)));
-    else for (const sample of profile.samples) this.#sample(sample);
+    if (samples) {
+      const write = samples.bytes((labels) => this.#labelBytes(labels));
+      this.#out.fill(samples.expectedBytes, write);
+    } else for (const sample of profile.samples) this.#sample(sample);
     profile.mappings.forEach((mapping, index) => {
       this.#mapping(mapping, index + 1);
     });
-    if (locations) this.#out.fill(locations.bytes);
+    if (locations) this.#out.fill(locations.expectedBytes, locations.bytes);
     else {
       profile.locations.forEach((location, index) => {
         this.#location(location, index + 1);
@@ -113,9 +115,11 @@ class Encoder {
   // Values last, as native/stack/profile_bytes.h has them.
   #sample({ locations, values, labels }: Sample): void {
     const out = this.#out;
-    this.#message(PROFILE.sample, locations.length * 2 + FEW_BYTES / 4);
+    let ids = 0;
+    for (const location of locations) ids += varintBytes(location + 1);
+    this.#message(PROFILE.sample, ids + FEW_BYTES / 4);
     if (locations.length > 0) {
-      this.#message(SAMPLE.locationId, locations.length * 2);
+      this.#message(SAMPLE.locationId, ids);
       for (const location of locations) out.uint32(location + 1);
       out.close();
     }
