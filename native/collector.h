@@ -58,7 +58,8 @@ struct SampledThread {
   uint64_t late = 0;           // samples lost before the latest run began, not counted yet
   uint32_t late_wall_run = 0;  // ThreadState::wall_ended_run at that moment
 
-  // CPU samples, each as many as its thread's work was spread (clock/code_spread.h), in units of 1 / kSpreadUnits. The collector writes, anybody reads.
+  // CPU samples, each as many as its thread's work was spread (clock/code_spread.h), in units of 1 / kSpreadUnits. The collector writes,
+  // anybody reads.
   static constexpr uint64_t kSpreadUnits = 1024;
   std::atomic<uint64_t> spread_samples{0};
 
