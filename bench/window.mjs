@@ -2,9 +2,8 @@
 // repository with the TypeScript compiler without an end, sampled at 1 kHz; the first window warms up, the others count.
 //
 // Prints CPU of a window by part: strobe's on its encoder's thread, @datadog/pprof's on the application's. Then its bytes (gzip) and what is in them: the more
-// samples, stacks and lines are told apart, the more bytes; so bytes a sample and bytes a location stand beside, and last what strobe's file would be with less in it, down to
-// what theirs holds. Fails (exit code 1) when a warm window takes
-// 150 ms of the encoder's CPU or more bytes than @datadog/pprof's. @datadog/pprof is left out when it can't be had.
+// samples, stacks and lines are told apart, the more bytes; so bytes a sample and bytes a location stand beside, and last what strobe's file would be
+// with less in it, down to what theirs holds. Fails (exit code 1) when a warm window takes 150 ms of the encoder's CPU or more bytes than @datadog/pprof's. @datadog/pprof is left out when it can't be had.
 //
 // The promise is about 60 s. Shorter windows are for work on the encoder: --slices FILE writes each window's slices to FILE.NUMBER.
 

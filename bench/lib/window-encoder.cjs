@@ -2,8 +2,9 @@
 // encoding, gzip) to note their CPU, then loads the product's own encoder, which knows nothing of it.
 //
 // For each window that is delivered one line of JSON is appended to BENCH_RESULT: { number, parts: { name: ns }, totalNs (all of the encoder's CPU since the
-// window before), slices, rows, locations, functions, samples, bytes, rawBytes }; the window itself stands in BENCH_RESULT.NUMBER.pb.gz. A part's time is without the parts inside it. BENCH_SLICES: each window's
-// slices go to a file of that name and its number, too (v8.serialize), for work on the encoder alone.
+// window before), slices, rows, locations, functions, samples, bytes, rawBytes }; the window itself stands in BENCH_RESULT.NUMBER.pb.gz.
+// A part's time is without the parts inside it. BENCH_SLICES: each window's slices go to a file of that name and its number, too (v8.serialize), for work on
+// the encoder alone.
 
 const { appendFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');

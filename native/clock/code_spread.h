@@ -4,9 +4,8 @@
 // A table remembers which line of code was met last in each of its slots. A sample whose slot holds another line moved: of work that lies
 // evenly over x times kSlots lines 1 - (1 - e^-x) / x do, of a loop almost none. Slots that were never met say nothing. Samples of a real
 // program crowd in some lines while it runs through many more, and it takes thousands of them to fill the slots, so its share is taken for
-// all from kAll of SpreadWork's on; below kNone it is none (a quarter of SpreadWork's steps lose nothing to a signal). A loop of numbers
-// has 0.08 of SpreadWork's share, JSON and maps 0.30, TypeScript's parser 0.65, its checker 0.67; what their samples cost says `npm run
-// bench:quick -- --part sample`.
+// all from kAll of SpreadWork's on; below kNone it is none (a quarter of SpreadWork's steps lose nothing to a signal). Both were found with
+// the three loads of `npm run bench:quick -- --part sample`, which says what their samples cost.
 //
 // One thread only (the collector's).
 #pragma once

@@ -23,7 +23,7 @@ struct SignalCost {
 };
 
 // Nanoseconds of CPU of the interrupted thread; 0 for what could not be measured (the calling thread blocks the signal, no timer, no
-// thread). Takes some 30 ms of CPU on the calling thread and up to 15 on a thread made for it; in short a quarter of that, and 45 ms for
+// thread). Takes some 30 ms of CPU on the calling thread and up to 15 on a thread made for it; in short a quarter of that, and 15 ms for
 // `spread_ns`.
 SignalCost MeasureSignalCost(Thorough thorough = Thorough::kYes);
 

@@ -24,7 +24,7 @@ namespace {
 
 constexpr size_t kRounds = 61;
 constexpr size_t kFewRounds = 15;
-constexpr size_t kSpreadRounds = 61;
+constexpr size_t kSpreadRounds = 21;
 constexpr uint64_t kRoundNs = 120'000;
 constexpr uint64_t kFireNs = 40'000;  // into the round
 constexpr size_t kMostMissed = 8;

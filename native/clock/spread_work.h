@@ -2,8 +2,8 @@
 // the kernel and the handler displace lines of code, data and the branch predictor's memory, which spread work has to fetch again
 // (docs/live-control.md).
 //
-// Each function is a line and a half of code, a line of data and three branches, always in the same order: what is not displaced is fetched
-// and predicted well. (Called in a random order they would be predicted badly anyway, and nothing could be lost.)
+// Each step is a line and a half of code, a line of data and three branches, always in the same order: what is not displaced is fetched
+// and predicted well. (In a random order they would be predicted badly anyway, and nothing could be lost.)
 //
 // One thread only.
 #pragma once

@@ -368,5 +368,25 @@ TEST(collector_builtins_copy_is_found_when_a_frame_misses) {
   munmap(range, kRange);
 }
 
+// What stats().overhead charges spread code with more than a loop.
+TEST(collector_counts_how_spread_the_code_of_cpu_samples_is) {
+  std::mt19937 random(1);
+  const auto run = [&](uint64_t lines, int others) {
+    Fixture f;
+    for (int i = 0; i < 6000; i++) {
+      f.fake.Sample({.frames = {0x2010}, .pc = 0x7f00'0000'0000 + random() % lines * 64});
+      // Of no CPU profile: always the same line, and they count for nothing.
+      for (int other = 0; other < others; other++) f.fake.Sample({.frames = {0x2010}, .pc = 0x7e00'0000'0000, .profiles = 0});
+      if (i % 50 == 49) f.collector.DrainForTest();
+    }
+    return f.fake.thread.spread_samples.load() / SampledThread::kSpreadUnits;
+  };
+  CHECK_EQ(run(4, 0), 0);
+  const uint64_t spread = run(100'000, 0);
+  CHECK(spread > 5000);
+  CHECK(spread <= 6000);
+  CHECK(run(100'000, 3) > 5000);
+}
+
 }  // namespace
 }  // namespace strobe

@@ -21,6 +21,7 @@ struct SampleSpec {
   uint16_t flags = 0;
   int64_t code_events = -1;  // -1: as many as are published now
   uint64_t time_ns = 0;
+  uint16_t profiles = capture::kCpu | capture::kCpuProfile;
 };
 
 class FakeThread {
@@ -62,7 +63,7 @@ class FakeThread {
     record->weight_ns = spec.weight_ns;
     record->pc = spec.pc;
     record->vm_state = static_cast<uint16_t>(spec.state);
-    record->flags = static_cast<uint16_t>(spec.flags | capture::kCpu | capture::kCpuProfile);
+    record->flags = static_cast<uint16_t>(spec.flags | spec.profiles);
     record->frame_count = static_cast<uint32_t>(spec.frames.size());
     record->label = {};
     if (!spec.frames.empty()) memcpy(room + sizeof(capture::SampleRecord), spec.frames.data(), spec.frames.size() * 8);

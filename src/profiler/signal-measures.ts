@@ -1,5 +1,5 @@
 // What a signal costs is measured again and again while the profiler runs: one measure wanders by a third, their mean does not (native/clock/signal_account.h).
-// Rarer and rarer: some 50 ms of the encoder's CPU each, and none while hardly a signal comes.
+// Rarer and rarer: some 25 ms of the encoder's CPU each, and none while hardly a signal comes.
 
 import type { NativeAddon } from '../native';
 

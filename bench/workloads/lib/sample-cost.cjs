@@ -2,7 +2,7 @@
 //
 // Longer units meet more ticks, with or without a cost. What that makes is found out with ticks that nobody sent, and taken off. These must come as the profiler's do (a
 // dead time, then an exponential gap: native/capture/self_clock.h) and meet the same units: all of them, each as long as it would have been without its samples (among
-// units that no sample met the long ones are too few). With exponential gaps, and on those units alone, a sample read 3 us too dear where units differ by an eighth.
+// units that no sample met the long ones are too few). With exponential gaps, and on those units alone, a sample reads too dear.
 
 const TRIM = 0.95;
 /** Of a period: kDeadTime of native/capture/self_clock.h. */
