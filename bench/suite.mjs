@@ -2,8 +2,8 @@
 // costs on this machine, what the others cost on the same work, and a verdict for each claim (docs/bench.md).
 //
 // Contract: one table a workload on stdout as it is done, a progress line on a terminal's stderr, then the verdicts. Exit code 1 when a verdict that gates is fail
-// (with --full also when one stays open on the bad side of its limit) or a run broke, 2 on a usage error. --quick takes some 4 minutes on two
-// cores of a virtual machine; the default some 40 minutes; --full some hours, and writes docs/benchmarks.md.
+// (with --full also when one stays open on the bad side of its limit) or a run broke, 2 on a usage error. --quick takes under 3 minutes on
+// two cores of a virtual machine; the default some 40 minutes; --full some hours, and writes docs/benchmarks.md.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { REGISTER, root } from './lib/child.mjs';
 import { competitorMissing } from './lib/competitors.mjs';
 import { describe, machine } from './lib/machine.mjs';
-import { Progress } from './lib/progress.mjs';
+import { Progress, SILENT } from './lib/progress.mjs';
 import { figuresOf } from './suite/figures.mjs';
 import { measureWorkload } from './suite/measure.mjs';
 import { htmlReport } from './suite/report-html.mjs';
@@ -22,7 +22,7 @@ import { verdictsText, workloadText } from './suite/report-text.mjs';
 import { Sink } from './suite/run.mjs';
 import { OFF, QUICK_ONLY, SETS, VARIANTS } from './suite/variants.mjs';
 import { exitCode, verdictsOf } from './suite/verdicts.mjs';
-import { SIZES, WORKLOADS } from './suite/workloads.mjs';
+import { SIZES, WORKLOADS, workloadsInTurn } from './suite/workloads.mjs';
 
 const USAGE =
   'usage: npm run bench -- [--quick | --full] [--workload a,b] [--variant a,b] [--pairs N] [--scale X] [--window S] [--node PATH] [--json FILE] [--html FILE]\n' +
@@ -103,16 +103,19 @@ function having({ variants, only, workloads, node }) {
 }
 
 async function measureAll(asked, variantsOf, progress) {
+  const { pairs, scale, windowSeconds, node } = asked;
   const sink = new Sink();
   await sink.start(process.execPath);
   const measured = {};
+  const measure = async (name, shown) => {
+    const one = await measureWorkload(name, { node, sink, variants: variantsOf(name), pairs, scale, windowSeconds, progress: shown });
+    measured[name] = { ...one, figures: figuresOf(one.rounds, one.windowSeconds) };
+  };
   try {
-    for (const name of asked.workloads) {
-      const { pairs, scale, windowSeconds, node } = asked;
-      const one = await measureWorkload(name, { node, sink, variants: variantsOf(name), pairs, scale, windowSeconds, progress });
-      measured[name] = { ...one, figures: figuresOf(one.rounds, one.windowSeconds) };
+    for (const [name, beside] of workloadsInTurn(asked.workloads, SIZES[asked.size].beside)) {
+      await Promise.all([measure(name, progress), ...(beside ? [measure(beside, SILENT)] : [])]);
       progress.clear();
-      console.log(`\n${workloadText(name, measured[name])}`);
+      for (const done of beside ? [name, beside] : [name]) console.log(`\n${workloadText(done, measured[done])}`);
     }
   } finally {
     progress.clear();

@@ -9,7 +9,7 @@ namespace strobe {
 namespace {
 
 // Between two measures that are to join the mean: fewer signals cost less than the measuring.
-constexpr uint64_t kSignalsBetweenMeasures = 100;
+constexpr uint64_t kSignalsBetweenMeasures = 1000;
 
 }  // namespace
 
@@ -35,7 +35,7 @@ void Profiler::MeasureSignals(bool again) {
     if (again && sent_signals_.Since(counts.sent) + fired_signals_.Since(counts.fired) < kSignalsBetweenMeasures) return;
   }
   // Not under the lock: it takes milliseconds.
-  const clock::SignalCost cost = clock::MeasureSignalCost(again ? clock::Thorough::kNo : clock::Thorough::kYes);
+  const clock::SignalCost cost = clock::MeasureSignalCost();
   std::lock_guard<std::mutex> lock(mutex_);
   const SignalCounts counts = CountSignals();
   sent_signals_.Measured(counts.sent, cost.sent_ns);

@@ -31,3 +31,6 @@ export class Progress {
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   }
 }
+
+/** Of what runs beside something that is shown. */
+export const SILENT = { part() {}, step() {}, clear() {} };

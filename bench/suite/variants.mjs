@@ -44,6 +44,8 @@ export const RIVAL = 'datadog';
 
 /** What --quick needs of the workloads that other claims are about. */
 export const QUICK_ONLY = {
+  promises: ['off-a', 'strobe-plus'],
+  http: ['off-a', 'strobe-plus'],
   threads: ['strobe-1k', 'datadog-1k'],
   loop: ['off-a', 'strobe-plus', 'datadog'],
   idle: ['off-a', 'off-b', 'strobe-plus', 'datadog'],

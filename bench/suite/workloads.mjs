@@ -27,9 +27,18 @@ export function turnsOf({ units }, scale) {
   return { units: each, count: Math.max(1, Math.round(all / each)) };
 }
 
-/** A size: rounds beside the dropped one, how much of the units, of which workloads. */
+/**
+ * A size: rounds beside the dropped one, how much of the units, of which workloads. `beside`: { one: another } that run at the same time where both are asked for: what is
+ * looked at in servers that idle (how often they wake up) is the same beside a busy core, and what they do to it they do to all variants of the other.
+ */
 export const SIZES = {
-  quick: { pairs: 5, scale: 0.6, workloads: ['cpu', 'promises', 'http', 'threads', 'loop', 'idle'] },
+  quick: { pairs: 5, scale: 0.6, workloads: ['cpu', 'promises', 'http', 'threads', 'loop', 'idle'], beside: { idle: 'loop' } },
   normal: { pairs: 9, scale: 1.6, workloads: Object.keys(WORKLOADS) },
   full: { pairs: 15, scale: 2.5, workloads: Object.keys(WORKLOADS) },
 };
+
+/** The workloads in their order, each as [name] or [name, the one beside it]. */
+export function workloadsInTurn(names, beside = {}) {
+  const companion = (name) => names.find((other) => beside[other] === name);
+  return names.filter((name) => !names.includes(beside[name])).map((name) => (companion(name) ? [name, companion(name)] : [name]));
+}

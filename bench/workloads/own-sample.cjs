@@ -1,4 +1,4 @@
-// What one sample costs, found out inside one process: BENCH_LOAD (cpu, json or typescript) in units of some 0.4 ms under a profiler at 1 kHz for BENCH_SECONDS. Which
+// What one sample costs, found out inside one process: BENCH_LOAD (cpu, json or typescript) in units of some 0.4 ms under a profiler at BENCH_HZ (1 kHz) for BENCH_SECONDS. Which
 // unit a sample meets is chance, so units that one met and units that none met differ by the sample alone; a machine that is slower this second is so for both.
 //
 // Contract: prints JSON, microseconds: `made` and `floor` (lib/sample-cost.cjs), `counted` (what stats().overhead counts a sample: handler and signal), and `rate`
@@ -8,7 +8,7 @@ const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { sampleCost } = require('./lib/sample-cost.cjs');
 
-const HZ = 1000;
+const HZ = Number(process.env.BENCH_HZ ?? 1000);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 6);
 
 function cpuUnit() {

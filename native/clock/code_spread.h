@@ -4,8 +4,8 @@
 // A table remembers which line of code was met last in each of its slots. A sample whose slot holds another line moved: of work that lies
 // evenly over x times kSlots lines 1 - (1 - e^-x) / x do, of a loop almost none. Slots that were never met say nothing. Samples of a real
 // program crowd in some lines while it runs through many more, and it takes thousands of them to fill the slots, so its share is taken for
-// all from kAll of SpreadWork's on; below kNone it is none (a quarter of SpreadWork's steps lose nothing to a signal). Both were found with
-// the three loads of `npm run bench:quick -- --part sample`, which says what their samples cost.
+// all from kAll of SpreadWork's on; below kNone it is none. Both were found with the three loads of `npm run bench:quick -- --part sample`,
+// which says what their samples cost.
 //
 // One thread only (the collector's).
 #pragma once
@@ -39,8 +39,8 @@ class CodeSpread {
   static constexpr double kMemory = 2000;
   static constexpr double kMovedInSpreadWork = 0.683;
   static_assert(SpreadWork::kLines == 3 * kSlots);
-  static constexpr double kNone = 0.25;
-  static constexpr double kAll = 0.5;
+  static constexpr double kNone = 0.2;
+  static constexpr double kAll = 0.7;
 
   // MurmurHash3's finaliser: lines that follow each other lie anywhere, as lines that do not.
   static uint32_t Slot(uint32_t line) {

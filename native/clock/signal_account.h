@@ -2,7 +2,8 @@
 //
 // One measure wanders by a third: how a virtual machine's timer interrupts are delivered changes from one second to the next. So each new
 // measure joins a mean, and a signal is charged with the mean of its time: the total never shrinks, whatever is measured later. Those from
-// before the first measure are charged with that one. The mean forgets slowly (kMost), because a machine may change for good.
+// before the first measure are charged with that one. The mean forgets slowly (kMost), because a machine may change for good. Now and then
+// a neighbour makes a measure several times what the others are: it counts as kOdd times their mean.
 //
 // Contract: not thread-safe, the caller's lock is around it. `count` is the number of signals so far and never shrinks.
 #pragma once
@@ -22,7 +23,8 @@ class SignalAccount {
       settled_ = std::max(settled_, count);
     }
     measures_ = std::min(measures_ + 1, kMost);
-    mean_ns_ += (static_cast<double>(cost_ns) - mean_ns_) / measures_;
+    const auto cost = static_cast<double>(cost_ns);
+    mean_ns_ += ((measures_ == 1 ? cost : std::min(cost, kOdd * mean_ns_)) - mean_ns_) / measures_;
   }
 
   // Signals up to `count` are charged with nothing.
@@ -39,6 +41,7 @@ class SignalAccount {
 
  private:
   static constexpr int kMost = 16;
+  static constexpr double kOdd = 2;
 
   int measures_ = 0;
   double mean_ns_ = 0;

@@ -1,15 +1,16 @@
 #include "clock/signal_cost.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <memory>
+#include <chrono>
+#include <cstddef>
 #include <system_error>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "capture/clocks.h"
@@ -22,80 +23,61 @@ namespace strobe::clock {
 
 namespace {
 
-constexpr size_t kRounds = 61;
-constexpr size_t kFewRounds = 15;
-constexpr size_t kSpreadRounds = 21;
+constexpr size_t kTurns = 3;
+constexpr size_t kRoundsATurn = 3;
+constexpr size_t kRounds = 5;
+constexpr size_t kEnough = 3;
 constexpr uint64_t kRoundNs = 120'000;
 constexpr uint64_t kFireNs = 40'000;  // into the round
-constexpr size_t kMostMissed = 8;
+constexpr size_t kMostMissed = 4;
 constexpr uint64_t kLongestWaitNs = 5'000'000;
 
-// The same amount of work each time, over more memory than a first-level cache holds.
-class Work {
+// Nanoseconds that a signal made rounds longer; a single one may be negative by chance.
+class Differences {
  public:
-  Work() : words_(new uint32_t[kWords]()) {
-    Do(20'000);  // faults the pages in
-    const uint64_t start = capture::ThreadCpuNowNs();
-    constexpr uint32_t kTrial = 20'000;
-    Do(kTrial);
-    const uint64_t took = std::max<uint64_t>(capture::ThreadCpuNowNs() - start, 1);
-    steps_ = static_cast<uint32_t>(std::min<uint64_t>(kTrial * kRoundNs / took, 10'000'000));
+  void Add(uint64_t fired, uint64_t quiet) { values_.push_back(static_cast<int64_t>(fired) - static_cast<int64_t>(quiet)); }
+
+  bool Enough() const { return values_.size() >= kEnough; }
+
+  int64_t Median() {
+    const auto middle = values_.begin() + static_cast<std::ptrdiff_t>(values_.size() / 2);
+    std::nth_element(values_.begin(), middle, values_.end());
+    return *middle;
   }
-  void Round() { Do(steps_); }
 
  private:
-  static constexpr uint32_t kWords = 1 << 15;
-
-  void Do(uint32_t steps) {
-    uint32_t at = at_;
-    for (uint32_t i = 0; i < steps; i++) {
-      at = at * 1664525u + 1013904223u + words_[at >> 17];
-      words_[at >> 17] ^= 1;
-    }
-    at_ = at;
-  }
-
-  std::unique_ptr<uint32_t[]> words_;
-  uint32_t at_ = 1;
-  uint32_t steps_ = 0;
+  std::vector<int64_t> values_;
 };
 
-// The difference of both medians; 0 when fewer than half of the rounds count.
-uint64_t Difference(std::vector<uint64_t> with, std::vector<uint64_t> without, size_t rounds) {
-  if (with.size() < rounds / 2) return 0;
-  const auto median = [](std::vector<uint64_t>* values) {
-    std::sort(values->begin(), values->end());
-    return (*values)[values->size() / 2];
-  };
-  const uint64_t fired = median(&with);
-  const uint64_t quiet = median(&without);
-  return fired > quiet ? fired - quiet : 0;
+// One round of `work` as it is, and one with a signal in its midst: `fire` makes it come soon, `nothing` is the same without one, `calls`
+// are the handler's own. `came` tells whether it came inside the round, and if not, waits for it: it is not to fall into the next one.
+// False: it did not, and nothing is added.
+template <typename Fire, typename Nothing, typename Calls, typename Came>
+bool Round(SpreadWork* work, Differences* made, Fire fire, Nothing nothing, Calls calls, Came came) {
+  work->Round();  // its lines are in the caches again
+  uint64_t start = capture::ThreadCpuNowNs();
+  nothing();
+  work->Round();
+  const uint64_t quiet = capture::ThreadCpuNowNs() - start;
+  start = capture::ThreadCpuNowNs();
+  fire();
+  work->Round();
+  calls();
+  const uint64_t fired = capture::ThreadCpuNowNs() - start;
+  if (!came()) return false;
+  made->Add(fired, quiet);
+  return true;
 }
 
-// Rounds with a signal and without, in turns. `fire` makes a signal come soon, `nothing` is the same without one, `calls` are the handler's
-// own, `came` tells whether it came inside the round: one that did not counts for nothing, and some of them end the measuring.
+// The same again and again; 0 when too few signals came.
 template <typename Fire, typename Nothing, typename Calls, typename Came>
-uint64_t Measure(Work* work, size_t rounds, Fire fire, Nothing nothing, Calls calls, Came came) {
-  std::vector<uint64_t> with;
-  std::vector<uint64_t> without;
+uint64_t Measure(SpreadWork* work, Fire fire, Nothing nothing, Calls calls, Came came) {
+  Differences made;
   size_t missed = 0;
-  for (size_t i = 0; i < rounds && missed < kMostMissed; i++) {
-    uint64_t start = capture::ThreadCpuNowNs();
-    nothing();
-    work->Round();
-    without.push_back(capture::ThreadCpuNowNs() - start);
-    start = capture::ThreadCpuNowNs();
-    fire();
-    work->Round();
-    calls();
-    const uint64_t took = capture::ThreadCpuNowNs() - start;
-    if (came()) {
-      with.push_back(took);
-    } else {
-      missed++;
-    }
+  for (size_t i = 0; i < kRounds && missed < kMostMissed; i++) {
+    if (!Round(work, &made, fire, nothing, calls, came)) missed++;
   }
-  return Difference(std::move(with), std::move(without), rounds);
+  return made.Enough() ? static_cast<uint64_t>(std::max<int64_t>(made.Median(), 0)) : 0;
 }
 
 template <typename Done>
@@ -103,7 +85,7 @@ bool WaitFor(Done done) {
   const uint64_t limit = capture::MonotonicNowNs() + kLongestWaitNs;
   while (!done()) {
     if (capture::MonotonicNowNs() > limit) return false;
-    std::this_thread::yield();  // on one core the other thread must run
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
   return true;
 }
@@ -114,69 +96,49 @@ ClockedThread Self() {
   return self;
 }
 
-uint64_t MeasureTimer(Work* work, size_t rounds) {
+// A timer's signal. Both works take turns, because how a virtual machine's timer interrupts are delivered changes from one moment to the
+// next. A turn is some rounds, the first of which does not count: spread work displaces the kernel's lines, too, and little work before
+// which they were displaced would pay for that. What spread work pays more is 1 when that is less than the noise.
+void MeasureTimer(SpreadWork* little, SignalCost* cost) {
   const ClockedThread self = Self();
   int32_t timer = -1;
   // Token 0 is nobody's: the handler ignores it.
-  if (!MakeThreadTimer(self, 0, &timer)) return 0;
-  const auto wait = [&] { return WaitFor([&] { return ThreadTimerIsOver(timer); }); };
-  const uint64_t cost = Measure(
-      work, rounds, [&] { SetThreadTimer(timer, capture::MonotonicNowNs() + kFireNs); }, [] {},
-      [] {
-        // SetSelfClock and OnSignal.
-        capture::VoluntarySwitches();
-        capture::ThreadCpuNowNs();
-        syscall(SYS_gettid);
-      },
-      [&] {
-        if (ThreadTimerIsOver(timer)) return true;
-        wait();  // it is not to fall into the next round
-        return false;
-      });
-  DropThreadTimer(timer);
-  return cost;
-}
-
-// What a timer's signal costs spread work more than other work; 1 when that is less than the noise, 0 when it could not be measured. Both
-// works take turns, because how a virtual machine's timer interrupts are delivered changes from one moment to the next.
-uint64_t MeasureSpread() {
-  const ClockedThread self = Self();
-  int32_t timer = -1;
-  if (!MakeThreadTimer(self, 0, &timer)) return 0;
-  SpreadWork little(SpreadWork::Over::kLittle, kRoundNs);
+  if (!MakeThreadTimer(self, 0, &timer)) return;
   SpreadWork much(SpreadWork::Over::kMuch, kRoundNs);
-  // Nanoseconds that the signal made a round longer; negative by chance.
-  std::vector<int64_t> less;
-  std::vector<int64_t> more;
+  Differences less;
+  Differences more;
+  const auto round = [&](SpreadWork* work, Differences* made) {
+    return Round(
+        work, made, [&] { SetThreadTimer(timer, capture::MonotonicNowNs() + kFireNs); }, [] {},
+        [] {
+          // SetSelfClock and OnSignal.
+          capture::VoluntarySwitches();
+          capture::ThreadCpuNowNs();
+          syscall(SYS_gettid);
+        },
+        [&] {
+          if (ThreadTimerIsOver(timer)) return true;
+          WaitFor([&] { return ThreadTimerIsOver(timer); });
+          return false;
+        });
+  };
   size_t missed = 0;
-  const auto round = [&](SpreadWork* work, std::vector<int64_t>* made) {
-    // Its lines are in the caches again.
-    work->Round();
-    uint64_t start = capture::ThreadCpuNowNs();
-    work->Round();
-    const uint64_t quiet = capture::ThreadCpuNowNs() - start;
-    start = capture::ThreadCpuNowNs();
-    SetThreadTimer(timer, capture::MonotonicNowNs() + kFireNs);
-    work->Round();
-    const uint64_t fired = capture::ThreadCpuNowNs() - start;
-    if (ThreadTimerIsOver(timer)) {
-      made->push_back(static_cast<int64_t>(fired) - static_cast<int64_t>(quiet));
-    } else {
-      missed++;
-      WaitFor([&] { return ThreadTimerIsOver(timer); });
+  const auto turn = [&](SpreadWork* work, Differences* made) {
+    Differences first;
+    if (!round(work, &first)) missed++;
+    for (size_t i = 0; i < kRoundsATurn; i++) {
+      if (!round(work, made)) missed++;
     }
   };
-  for (size_t i = 0; i < kSpreadRounds && missed < 2 * kMostMissed; i++) {
-    round(&little, &less);
-    round(&much, &more);
+  for (size_t i = 0; i < kTurns && missed < 2 * kMostMissed; i++) {
+    turn(little, &less);
+    turn(&much, &more);
   }
   DropThreadTimer(timer);
-  if (std::min(less.size(), more.size()) < kSpreadRounds / 2) return 0;
-  const auto median = [](std::vector<int64_t>* values) {
-    std::sort(values->begin(), values->end());
-    return (*values)[values->size() / 2];
-  };
-  return static_cast<uint64_t>(std::max<int64_t>(median(&more) - median(&less), 1));
+  if (!less.Enough()) return;
+  const int64_t base = less.Median();
+  cost->timer_ns = static_cast<uint64_t>(std::max<int64_t>(base, 0));
+  if (more.Enough()) cost->spread_ns = static_cast<uint64_t>(std::max<int64_t>(more.Median() - base, 1));
 }
 
 void OnSignalCalls() {
@@ -185,30 +147,42 @@ void OnSignalCalls() {
 }
 
 // Where no other core is free: the thread sends to itself. An interrupt from core to core is missing.
-uint64_t MeasureSentToSelf(Work* work, size_t rounds) {
+uint64_t MeasureSentToSelf(SpreadWork* work) {
   const ClockedThread self = Self();
   const int32_t pid = getpid();
   bool refused = false;
   return Measure(
-      work, rounds, [&] { refused = SendSample(pid, self, 0) != 0; },
+      work, [&] { refused = SendSample(pid, self, 0) != 0; },
       // Signal 0 is checked and not sent: the call itself is the sampler's cost.
       [&] { syscall(SYS_tgkill, pid, self.tid, 0); }, OnSignalCalls, [&] { return !refused; });
 }
 
-// From another core: a thread that waits for `wanted`, and sends at once.
-uint64_t MeasureSent(Work* work, size_t rounds) {
+// Keeps the calling thread off the core that another one runs on; false when there is no other for it.
+bool LeaveCore(int cpu) {
+  cpu_set_t allowed;
+  if (cpu < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return false;
+  CPU_CLR(static_cast<size_t>(cpu), &allowed);
+  return CPU_COUNT(&allowed) > 0 && sched_setaffinity(0, sizeof allowed, &allowed) == 0;
+}
+
+// From another core: a thread that waits for `wanted`, and sends at once. On the same core it would send while the measured thread does not
+// run, and no interrupt would be in the figure.
+uint64_t MeasureSent(SpreadWork* work) {
   const ClockedThread self = Self();
   const int32_t pid = getpid();
   std::atomic<uint32_t> wanted{0};
   std::atomic<uint32_t> sent{0};
   std::atomic<bool> refused{false};
+  std::atomic<bool> ready{false};
   std::atomic<bool> over{false};
   std::thread sender;
   try {
-    sender = std::thread([&] {
+    sender = std::thread([&, cpu = sched_getcpu()] {
       sigset_t all;
       sigfillset(&all);
       pthread_sigmask(SIG_BLOCK, &all, nullptr);
+      if (!LeaveCore(cpu)) refused.store(true, std::memory_order_relaxed);
+      ready.store(true, std::memory_order_release);
       while (!over.load(std::memory_order_acquire)) {
         const uint32_t next = wanted.load(std::memory_order_acquire);
         if (next == sent.load(std::memory_order_relaxed)) {
@@ -222,12 +196,13 @@ uint64_t MeasureSent(Work* work, size_t rounds) {
   } catch (const std::system_error&) {
     return 0;
   }
+  WaitFor([&] { return ready.load(std::memory_order_acquire); });
   const auto came = [&] { return sent.load(std::memory_order_acquire) == wanted.load(std::memory_order_relaxed); };
   const uint64_t cost = Measure(
-      work, rounds, [&] { wanted.fetch_add(1, std::memory_order_release); }, [] {}, OnSignalCalls,
+      work, [&] { wanted.fetch_add(1, std::memory_order_release); }, [] {}, OnSignalCalls,
       [&] {
         if (came()) return !refused.load(std::memory_order_relaxed);
-        WaitFor(came);
+        WaitFor(came);  // it is not to fall into the next round
         return false;
       });
   over.store(true, std::memory_order_release);
@@ -237,18 +212,16 @@ uint64_t MeasureSent(Work* work, size_t rounds) {
 
 }  // namespace
 
-SignalCost MeasureSignalCost(Thorough thorough) {
+SignalCost MeasureSignalCost() {
   SignalCost cost;
   // A signal whose disposition is the default one would end the process.
   if (!capture::HandlerInPlace()) return cost;
   sigset_t blocked;
   if (pthread_sigmask(SIG_BLOCK, nullptr, &blocked) != 0 || sigismember(&blocked, capture::SampleSignal()) != 0) return cost;
-  Work work;
-  const size_t rounds = thorough == Thorough::kYes ? kRounds : kFewRounds;
-  cost.timer_ns = MeasureTimer(&work, rounds);
-  cost.sent_ns = MeasureSent(&work, rounds);
-  if (cost.sent_ns == 0) cost.sent_ns = MeasureSentToSelf(&work, rounds);
-  if (thorough == Thorough::kNo) cost.spread_ns = MeasureSpread();
+  SpreadWork little(SpreadWork::Over::kLittle, kRoundNs);
+  MeasureTimer(&little, &cost);
+  cost.sent_ns = MeasureSent(&little);
+  if (cost.sent_ns == 0) cost.sent_ns = MeasureSentToSelf(&little);
   return cost;
 }
 

@@ -55,6 +55,13 @@ TEST(a_signal_account_never_shrinks) {
   CHECK_EQ(account.TotalNs(5), latest);
 }
 
+TEST(one_odd_measure_hardly_moves_a_signal_account) {
+  SignalAccount account;
+  for (int i = 0; i < 7; i++) account.Measured(0, 30);
+  account.Measured(0, 300);
+  CHECK_EQ(account.TotalNs(1000), 33'750);
+}
+
 TEST(a_signal_account_follows_a_machine_that_changed) {
   SignalAccount account;
   for (int i = 0; i < 100; i++) account.Measured(0, 1000);
