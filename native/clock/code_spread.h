@@ -40,7 +40,7 @@ class CodeSpread {
   static constexpr double kMovedInSpreadWork = 0.683;
   static_assert(SpreadWork::kLines == 3 * kSlots);
   static constexpr double kNone = 0.2;
-  static constexpr double kAll = 0.7;
+  static constexpr double kAll = 0.8;
 
   // MurmurHash3's finaliser: lines that follow each other lie anywhere, as lines that do not.
   static uint32_t Slot(uint32_t line) {

@@ -10,12 +10,13 @@ namespace strobe::clock {
 namespace {
 
 constexpr size_t kLineBytes = 64;
+constexpr uint32_t kMostTimes = 1 << 20;
 #ifdef __clang_analyzer__
 // All steps are alike, and analysing one of them is enough.
 constexpr int kBlock = 1;
 constexpr int kMostBlocks = 1;
 #else
-constexpr int kBlock = 64;
+constexpr int kBlock = 16;
 constexpr int kMostBlocks = SpreadWork::kManySteps / kBlock;
 #endif
 
@@ -69,12 +70,16 @@ SpreadWork::SpreadWork(Over over, uint64_t round_ns) : over_(over), data_(new ui
     random = random * 1664525u + 1013904223u;
     data_[i] = static_cast<uint8_t>(random >> 24);
   }
-  constexpr uint32_t kTrial = 8;
-  Do(kTrial);  // faults the pages in
-  const uint64_t start = capture::ThreadCpuNowNs();
-  Do(kTrial);
-  const uint64_t took = std::max<uint64_t>(capture::ThreadCpuNowNs() - start, 1);
-  times_ = static_cast<uint32_t>(std::clamp<uint64_t>(kTrial * round_ns / took, 1, 100'000));
+  // Long enough that reading the clock does not count; the first go faults the pages in.
+  const uint64_t long_enough = std::max<uint64_t>(round_ns / 4, 1);
+  Do(1);
+  uint64_t took = 0;
+  for (uint32_t times = 1; took < long_enough && times < kMostTimes; times *= 2) {
+    const uint64_t start = capture::ThreadCpuNowNs();
+    Do(times);
+    took = std::max<uint64_t>(capture::ThreadCpuNowNs() - start, 1);
+    times_ = static_cast<uint32_t>(std::clamp<uint64_t>(times * round_ns / took, 1, kMostTimes));
+  }
 }
 
 void SpreadWork::Round() { Do(times_); }

@@ -18,7 +18,7 @@ class SpreadWork {
  public:
   enum class Over { kLittle, kMuch };
 
-  static constexpr uint32_t kFewSteps = 64;
+  static constexpr uint32_t kFewSteps = 16;
   static constexpr uint32_t kManySteps = 2048;
   // Of code, in `kMuch`.
   static constexpr uint32_t kLines = kManySteps * 3 / 2;
