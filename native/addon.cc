@@ -207,8 +207,7 @@ Napi::Value Flushed(const Napi::CallbackInfo& info) {
 
 // Encoder only.
 Napi::Value MeasureSignals(const Napi::CallbackInfo& info) {
-  Profiler::Get().MeasureSignals(true);
-  return info.Env().Undefined();
+  return Napi::Boolean::New(info.Env(), Profiler::Get().MeasureSignals(true));
 }
 
 // Encoder only. selfTest(compile, run, limitMs): `compile(source)` evaluates the function under test, `run()` calls it.

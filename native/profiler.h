@@ -143,8 +143,8 @@ class Profiler {
   Stats ReadStats();
   const CollectorCounters& counters() const { return collector_.counters(); }
   // What delivering a signal costs, on the encoder's thread: where it is not known yet; `again` for the mean, and only when there were
-  // enough signals since that it matters.
-  void MeasureSignals(bool again);
+  // enough signals since that it matters. False: not measured.
+  bool MeasureSignals(bool again);
   bool KnownKind(int32_t tid, probe::ThreadKind* kind);
 
  private:

@@ -27,12 +27,12 @@ Profiler::SignalCounts Profiler::CountSignals() {
   return counts;
 }
 
-void Profiler::MeasureSignals(bool again) {
+bool Profiler::MeasureSignals(bool again) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (!again && sent_signals_.known() && fired_signals_.known()) return;
+    if (!again && sent_signals_.known() && fired_signals_.known()) return false;
     const SignalCounts counts = CountSignals();
-    if (again && sent_signals_.Since(counts.sent) + fired_signals_.Since(counts.fired) < kSignalsBetweenMeasures) return;
+    if (again && sent_signals_.Since(counts.sent) + fired_signals_.Since(counts.fired) < kSignalsBetweenMeasures) return false;
   }
   // Not under the lock: it takes milliseconds.
   const clock::SignalCost cost = clock::MeasureSignalCost();
@@ -43,6 +43,7 @@ void Profiler::MeasureSignals(bool again) {
   // What came before is not charged: a first measure that was late would put all of it into one moment, and a budget would answer to that.
   if (!spread_signals_.known()) spread_signals_.BeginAt(counts.spread);
   spread_signals_.Measured(counts.spread, cost.spread_ns);
+  return true;
 }
 
 Profiler::Stats Profiler::ReadStats() {

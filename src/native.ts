@@ -193,8 +193,8 @@ export interface NativeAddon {
   /** Encoder only: compiles a known function in this isolate and checks that what is read of V8's heap is right; switches off what is not. Some milliseconds.
    * `compile(source)` evaluates the function, `run()` calls it. Each verdict: 'passed', 'not seen' (the tier did not appear), or what was wrong. */
   selfTest(compile: (source: string) => void, run: () => void, limitMs: number): SelfTestVerdicts;
-  /** Encoder only: what a signal costs is measured once more, for `overhead.signalNs`; nothing where few came since. Some 25 milliseconds. */
-  measureSignals(): void;
+  /** Encoder only: what a signal costs is measured once more, for `overhead.signalNs`; false where too few came since. Some 10 milliseconds. */
+  measureSignals(): boolean;
   /**
    * Once an isolate, called while `holder`'s first field is the current value of `storage`: the handler finds labels from here on. 'frame': by itself; 'hooks': in
    * `holder`, which hooks must keep; otherwise why not.
