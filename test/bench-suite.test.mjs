@@ -12,7 +12,7 @@ import { markdownReport } from '../bench/suite/report-markdown.mjs';
 import { workloadText } from '../bench/suite/report-text.mjs';
 import { VARIANTS } from '../bench/suite/variants.mjs';
 import { costVerdict, exitCode, verdictsOf } from '../bench/suite/verdicts.mjs';
-import { turnsOf, WORKLOADS } from '../bench/suite/workloads.mjs';
+import { SIZES, turnsOf, WORKLOADS, workloadsInTurn } from '../bench/suite/workloads.mjs';
 import { ROOT } from './helpers.mjs';
 
 const ROUNDS = 9;
@@ -136,6 +136,18 @@ test('a peer that pauses less wins, and that ends the bench with 1', () => {
   assert.is(exitCode(verdicts(50, 1), false), 1);
 });
 
+test('differences that lie above 0 by chance are no pause; a pause is one', () => {
+  const rounds = (differences) =>
+    differences.map((ms) => ({
+      'off-a': run(1000, { said: { held: [4, 4] } }),
+      'strobe-plus': run(1000, { said: { held: [4 + ms, 4 + ms] } }),
+    }));
+  const verdict = (differences) => verdictOf(verdictsOf(measured('loop', rounds(differences))), 'no pause');
+  assert.is(verdict([0.05, 0.4, 0.8, 1.2, 1.6]), 'not enough data');
+  assert.is(verdict([-0.2, 0.4, 0.8, 1.2, 1.6]), 'pass');
+  assert.is(verdict([2.5, 2.6, 2.8, 3, 3.2]), 'fail');
+});
+
 test('idle: wake-ups against off and against the peers', () => {
   const switches = (ours, theirs) => ({ 'strobe-plus': { switches: ours }, datadog: { switches: theirs } });
   const verdicts = (ours, theirs) => verdictsOf(measured('idle', roundsOf({ 'strobe-plus': 1, datadog: 1 }, 0, switches(ours, theirs))));
@@ -251,6 +263,16 @@ test('agree: runs that give a claim both pass and fail do not', () => {
     assert.match(both.stdout, 'both pass and fail: cpu, cost at defaults');
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('a workload runs beside another only where both are asked for', () => {
+  const beside = { idle: 'threads' };
+  assert.equal(workloadsInTurn(['cpu', 'threads', 'loop', 'idle'], beside), [['cpu'], ['threads', 'idle'], ['loop']]);
+  assert.equal(workloadsInTurn(['cpu', 'idle'], beside), [['cpu'], ['idle']]);
+  assert.equal(workloadsInTurn(['threads', 'idle']), [['threads'], ['idle']]);
+  for (const { workloads, beside: pairs } of Object.values(SIZES)) {
+    assert.equal(workloadsInTurn(workloads, pairs).flat().sort(), [...workloads].sort());
   }
 });
 

@@ -148,7 +148,7 @@ function judge(end, counts, limitMs) {
  * else runs. A new file is alone until it stands here.
  */
 const TOGETHER =
-  /^(bench-|collector|config|control|convert|delivery|diff|doctor|exact-flags|export-|flamegraph|golden|input|lifetimes|otlp|pprof|probes|public|pyroscope|report|source-maps|spans-attach)/;
+  /^(bench-|collector|config|control|convert|delivery|diff|doctor|exact-flags|export-|flamegraph|golden|input|lifetimes|otlp|pprof|probes|public|pyroscope|report|signal-measures|source-maps|spans-attach)/;
 
 const HEAP_TESTS = "c++ tests of reading V8's heap";
 const THREAD_SANITIZER = 'c++ ring, capture, code event and collector tests under ThreadSanitizer';

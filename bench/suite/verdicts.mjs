@@ -30,6 +30,9 @@ function underWithNoise(value, floor, limit, show) {
   return given.verdict === FAIL && !(value.low - noise >= limit) ? { ...given, verdict: UNKNOWN } : given;
 }
 
+/** Of five differences around 0 all are above it once in thirty-two times: a fail has to stand clear of 0 by the figure's own noise. */
+const standingClear = (given, value) => (given.verdict === FAIL && value.low <= halfWidth(value) ? { ...given, verdict: UNKNOWN } : given);
+
 /** The cost of a variant. */
 export function costVerdict(cost, floor, limit = COST_LIMIT) {
   const { verdict, why } = underWithNoise(cost, floor, limit, percent);
@@ -97,7 +100,7 @@ const ms = (value) => `${number(value)} ms`;
 function pauses(workload, { rounds }) {
   const own = overOff(rounds, DEFAULTS, readers.heldMs);
   if (own.n === 0) return [];
-  const given = noDifference(own, PAUSE_LIMIT_MS, ms);
+  const given = standingClear(noDifference(own, PAUSE_LIMIT_MS, ms), own);
   // --cpu-prof has no windows: it delivers at the end only.
   const peers = peersIn(rounds, ({ kind }) => kind !== 'cpu-prof');
   return [
