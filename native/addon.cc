@@ -206,9 +206,7 @@ Napi::Value Flushed(const Napi::CallbackInfo& info) {
 }
 
 // Encoder only.
-Napi::Value MeasureSignals(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), Profiler::Get().MeasureSignals(true));
-}
+Napi::Value MeasureSignals(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), Profiler::Get().MeasureSignals(true)); }
 
 // Encoder only. selfTest(compile, run, limitMs): `compile(source)` evaluates the function under test, `run()` calls it.
 Napi::Value SelfTest(const Napi::CallbackInfo& info) {
