@@ -30,7 +30,7 @@ export function turnsOf({ units }, scale) {
 /**
  * A size: rounds beside the dropped one, how much of the units, of which workloads. `beside`: { one: another } that run at the same time where both are asked for: what is
  * looked at in servers that idle (how often they wake up) is the same beside busy cores, and what is looked at in busy Workers (how much of their CPU is found) is no cost.
- * (Beside `loop` its costs had intervals of 25 %: servers under @datadog/pprof wake up two hundred times a second.)
+ * No workload whose cost is judged has them beside it: servers under @datadog/pprof wake up two hundred times a second.
  */
 export const SIZES = {
   quick: { pairs: 5, scale: 0.6, workloads: ['cpu', 'promises', 'http', 'threads', 'loop', 'idle'], beside: { idle: 'threads' } },

@@ -96,6 +96,11 @@ ClockedThread Self() {
   return self;
 }
 
+void OnSignalCalls() {
+  capture::ThreadCpuNowNs();
+  syscall(SYS_gettid);
+}
+
 // A timer's signal. Both works take turns, because how a virtual machine's timer interrupts are delivered changes from one moment to the
 // next. A turn is some rounds, the first of which does not count: spread work displaces the kernel's lines, too, and little work before
 // which they were displaced would pay for that. What spread work pays more is 1 when that is less than the noise.
@@ -111,10 +116,8 @@ void MeasureTimer(SpreadWork* little, SignalCost* cost) {
     return Round(
         work, made, [&] { SetThreadTimer(timer, capture::MonotonicNowNs() + kFireNs); }, [] {},
         [] {
-          // SetSelfClock and OnSignal.
-          capture::VoluntarySwitches();
-          capture::ThreadCpuNowNs();
-          syscall(SYS_gettid);
+          capture::VoluntarySwitches();  // SetSelfClock
+          OnSignalCalls();
         },
         [&] {
           if (ThreadTimerIsOver(timer)) return true;
@@ -139,11 +142,6 @@ void MeasureTimer(SpreadWork* little, SignalCost* cost) {
   const int64_t base = less.Median();
   cost->timer_ns = static_cast<uint64_t>(std::max<int64_t>(base, 0));
   if (more.Enough()) cost->spread_ns = static_cast<uint64_t>(std::max<int64_t>(more.Median() - base, 1));
-}
-
-void OnSignalCalls() {
-  capture::ThreadCpuNowNs();
-  syscall(SYS_gettid);
 }
 
 // Where no other core is free: the thread sends to itself. An interrupt from core to core is missing.
