@@ -10,6 +10,9 @@
 #include "v8/heap.h"
 #include "v8/label_test.h"
 
+// libuv's, from 1.39 on; Node has it in its binary. (The headers of Node-API are without libuv's.)
+extern "C" __attribute__((weak)) uint64_t uv_metrics_idle_time(struct uv_loop_s* loop);
+
 namespace strobe {
 
 namespace {
@@ -106,6 +109,18 @@ Napi::Value InternLabels(const Napi::CallbackInfo& info) {
 }
 
 // The table's arrays and whether a profiler runs, which live as long as the process, and this isolate's SectionWords; in place.
+// How long the loop has waited for events, nanoseconds.
+uint64_t LoopIdleNs(void* loop) { return uv_metrics_idle_time(static_cast<uv_loop_s*>(loop)); }
+
+// Sections follow the clock over the loop's waits. A second environment of the thread may have another loop: then none is followed.
+void FollowLoop(napi_env env, capture::LabelSource* labels) {
+  uv_loop_s* loop = nullptr;
+  if (uv_metrics_idle_time == nullptr || napi_get_uv_event_loop(env, &loop) != napi_ok) return;
+  const bool another = labels->loop_idle_ns != nullptr && labels->loop != loop;
+  labels->loop_idle_ns = LoopIdleNs;
+  labels->loop = another ? nullptr : loop;
+}
+
 Napi::Value LabelArrays(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   label::LabelTable& table = label::LabelTable::Get();
@@ -114,6 +129,7 @@ Napi::Value LabelArrays(const Napi::CallbackInfo& info) {
   const auto generations = Napi::ArrayBuffer::New(env, table.generations(), count * sizeof(uint32_t));
   const auto used = Napi::ArrayBuffer::New(env, table.used(), count);
   const auto running = Napi::ArrayBuffer::New(env, Profiler::Get().running_word(), sizeof(uint32_t));
+  FollowLoop(env, Profiler::Get().Labels());
   const auto section = Napi::ArrayBuffer::New(env, &Profiler::Get().Labels()->words, sizeof(capture::SectionWords));
   if (env.IsExceptionPending()) return env.Undefined();
   out.Set("running", Napi::Int32Array::New(env, 1, running, 0));

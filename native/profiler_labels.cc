@@ -17,6 +17,7 @@ void FreeLabels() {
     // The other environment may have another isolate: the handle goes with the one that ends.
     t_labels->kind.store(capture::LabelSource::kOff);
     t_labels->handle = nullptr;
+    t_labels->loop = nullptr;
     return;
   }
   delete t_labels;

@@ -96,7 +96,7 @@ function prepared({ sink, workload, name, variant, scale, windowSeconds, turns =
   };
   const what = `${name}, ${variant.label}`;
   return {
-    args: [...(variant.nodeArgs?.(folder) ?? []), HOST],
+    args: [...(workload.nodeArgs ?? []), ...(variant.nodeArgs?.(folder) ?? []), HOST],
     env: environment({ BENCH_RUN: JSON.stringify(order) }),
     finish: async (stdout, outer = {}) => {
       const result = lastLine(stdout, what);

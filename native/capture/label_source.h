@@ -73,6 +73,7 @@ struct SectionWords {
   uint32_t depth = 0;  // enter: how many are open now, 0 when nothing is sampled; exit: the one that is left
   uint32_t open = 0;   // how many are open; the engine writes
   uint32_t stale = 1;  // the thread may have waited since its clock was read: JavaScript sets it when a callback is over
+  uint32_t exact = 0;  // entry and exit of what asked to be measured exactly: JavaScript sets it around them
 };
 
 // Sections measured from entry to exit on this thread, innermost last.
@@ -91,7 +92,9 @@ struct OpenSection {
 // The last time that the thread's clock was read for a section; see label/sections.h.
 struct ClockReading {
   uint64_t cpu_ns = 0;
-  uint64_t at_ns = 0;  // CLOCK_MONOTONIC
+  uint64_t at_ns = 0;      // CLOCK_MONOTONIC, later by `waited_ns`
+  uint64_t idle_ns = 0;    // how long the loop had waited for events when it was looked at last
+  uint64_t waited_ns = 0;  // how much of that was after the reading
 };
 
 struct LabelSource {
@@ -112,6 +115,9 @@ struct LabelSource {
   uint64_t thread_key = 0;
   std::vector<OpenSection> open;
   ClockReading last_reading;
+  // How long the thread's event loop has waited for events since it began, nanoseconds; `loop` null: not known.
+  uint64_t (*loop_idle_ns)(void* loop) = nullptr;
+  void* loop = nullptr;
   uint64_t told_cpu_ns = 0;  // the last that sections were told
   bool measured = false;     // any section was closed on this thread
 };

@@ -8,21 +8,44 @@ namespace strobe::label {
 
 namespace {
 
+struct ClockTold {
+  uint64_t cpu_ns;
+  uint64_t at_ns;  // CLOCK_MONOTONIC
+};
+
 void AddTo(std::atomic<uint64_t>* counter, uint64_t value) {
   counter->store(counter->load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
 }
 
-// The thread's clock and CLOCK_MONOTONIC, now.
-capture::ClockReading ReadClocks(capture::LabelSource* source) {
+uint64_t LoopIdleNs(const capture::LabelSource& source) { return source.loop != nullptr ? source.loop_idle_ns(source.loop) : 0; }
+
+// A callback is over since the clock was followed last: what the loop has waited for meanwhile is taken out of the time that has passed.
+// False when that is not known, or was too long.
+bool FollowsOverTheLoop(capture::LabelSource* source) {
   capture::ClockReading& last = source->last_reading;
+  const uint64_t idle = LoopIdleNs(*source);
+  // 0: a loop that does not count, or has not waited yet. Less than before: it is another loop's.
+  if (idle == 0 || last.idle_ns == 0 || idle < last.idle_ns) return false;
+  const uint64_t waited = idle - last.idle_ns;
+  last.idle_ns = idle;
+  last.at_ns += waited;
+  last.waited_ns += waited;
+  source->words.stale = 0;
+  return last.waited_ns < kMostWaitedNs;
+}
+
+// The thread's clock and CLOCK_MONOTONIC, now.
+ClockTold ReadClocks(capture::LabelSource* source) {
+  capture::ClockReading& last = source->last_reading;
+  const bool follows = source->words.stale == 0 || FollowsOverTheLoop(source);
   const uint64_t now = capture::MonotonicNowNs();
-  capture::ClockReading told{last.cpu_ns + (now - last.at_ns), now};
-  if (source->words.stale != 0 || now - last.at_ns >= kFreshNs) {
-    last.cpu_ns = capture::ThreadCpuNowNs();
+  ClockTold told{last.cpu_ns + (now - last.at_ns), now};
+  if (!follows || now - last.at_ns >= (source->words.exact != 0 ? kExactFreshNs : kFreshNs)) {
+    told.cpu_ns = capture::ThreadCpuNowNs();
     // The kernel read it somewhere in between.
-    last.at_ns = now + (capture::MonotonicNowNs() - now) / 2;
+    told.at_ns = now + (capture::MonotonicNowNs() - now) / 2;
+    last = {told.cpu_ns, told.at_ns, LoopIdleNs(*source), 0};
     source->words.stale = 0;
-    told = last;
   }
   told.cpu_ns = std::max(told.cpu_ns, source->told_cpu_ns);
   source->told_cpu_ns = told.cpu_ns;
@@ -69,7 +92,7 @@ void Left(capture::LabelSource* source) {
 uint32_t EnterSection(capture::LabelSource* source, const SectionOwner& owner, uint64_t since_cpu_ns) {
   source->in_section.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  const capture::ClockReading now = ReadClocks(source);
+  const ClockTold now = ReadClocks(source);
   source->open.push_back(
       {now.cpu_ns, now.at_ns, 0, 0, since_cpu_ns, owner.span_slot, owner.span_generation, owner.label_set, owner.label_generation});
   source->words.open = static_cast<uint32_t>(source->open.size());
@@ -83,7 +106,7 @@ void ExitSection(capture::LabelSource* source, LabelTable* table, uint32_t depth
   capture::OpenSection section = source->open.back();
   source->open.pop_back();
   Rebase(&section, since_cpu_ns);
-  const capture::ClockReading now = ReadClocks(source);
+  const ClockTold now = ReadClocks(source);
   const uint64_t cpu_start = std::max(section.cpu_start_ns, since_cpu_ns);
   const uint64_t cpu = now.cpu_ns > cpu_start ? now.cpu_ns - cpu_start : 0;
   const uint64_t wall = now.at_ns - section.wall_start_ns;

@@ -8,11 +8,17 @@
 // section and leaves its CPU to the next one: nothing is charged twice.
 //
 // Reading the thread's clock is a system call: 0.5 to 2 us by itself, and what it leaves in the processor costs the code behind it as much
-// again (docs/spans.md). So behind a reading the clock is taken to go on with CLOCK_MONOTONIC, which is read without the kernel, for
-// kFreshNs, and no longer than the callback that runs; then it is read again. An estimate is never the base of another, and the clock that
-// sections are told never goes back: what is told is at most kFreshNs ahead of the thread's clock, whatever happens, and sums of sections
-// are no further ahead than that. So a section whose thread waits (a moment's lock, a collection that joins others) between a reading and
-// an estimate, or just before it, is wrong by that wait: up to kFreshNs, in either direction.
+// again and more (docs/spans.md). So behind a reading the clock is taken to go on with CLOCK_MONOTONIC, which is read without the kernel,
+// for kFreshNs of running, then it is read again. Where a callback is over, the loop may have waited for events: libuv counts how long,
+// and that is taken out; the kernel's own work at a wait counts as waiting there, so after kMostWaitedNs of them the clock is read again.
+// Where the loop's waits are not known, the next callback reads the clock.
+//
+// An estimate is never the base of another, and the clock that sections are told never goes back: what is told is at most kFreshNs ahead of
+// the thread's clock, whatever happens, and sums of sections are no further ahead than that. A thread that is displaced for longer than
+// kFreshNs, as the kernel does it, is no error: the next look finds the reading too old. What is: a wait shorter than that (a moment's
+// lock, a file that comes at once, a collection that joins others) between a reading and an estimate, or just before it, makes a section
+// wrong by that wait, in either direction. Sections that asked to be exact (SectionWords::exact) have the narrower kExactFreshNs at both
+// ends.
 //
 // A section whose exit never runs (V8 terminates execution without `finally`, as for vm's timeout) is given up without a count by the next
 // exit further out, or by JavaScript's side when its stack is empty (ExitSection with 0). Not by the height of the stack: two sections of
@@ -34,7 +40,9 @@ struct SectionOwner {
   uint32_t label_generation = 0;
 };
 
-inline constexpr uint64_t kFreshNs = 20'000;
+inline constexpr uint64_t kFreshNs = 200'000;
+inline constexpr uint64_t kExactFreshNs = 20'000;
+inline constexpr uint64_t kMostWaitedNs = 1'000'000;
 
 // `since_cpu_ns`: the thread's clock when sampling began: CPU before it is nobody's. How many sections are open now, this one among them:
 // what ExitSection wants back.

@@ -269,13 +269,82 @@ TEST(sections_read_the_clock_again_in_the_next_callback) {
   CHECK_EQ(world.source->words.stale, 0);
 }
 
+// An event loop: what it waited, nanoseconds.
+uint64_t IdleOf(void* loop) { return *static_cast<uint64_t*>(loop); }
+
+// Enters a section behind a wait of the loop for `wait_ns`; whether the thread's clock was read for it.
+bool ReadsBehindAWait(World* world, uint64_t* idle_ns, uint64_t wait_ns) {
+  world->Exit(world->Enter(0));
+  const uint64_t last = world->source->last_reading.cpu_ns;
+  const uint64_t begin = capture::MonotonicNowNs();
+  std::this_thread::sleep_for(std::chrono::nanoseconds(wait_ns));
+  if (idle_ns != nullptr) *idle_ns += capture::MonotonicNowNs() - begin;
+  world->source->words.stale = 1;
+  world->Exit(world->Enter(0));
+  CHECK_EQ(world->source->words.stale, 0);
+  return world->source->last_reading.cpu_ns != last;
+}
+
+TEST(sections_follow_the_clock_over_waits_of_the_loop) {
+  World world;
+  uint64_t idle_ns = 1'000'000;
+  world.source->loop = &idle_ns;
+  world.source->loop_idle_ns = IdleOf;
+  const uint64_t before = ThreadCpuNowNs();
+  int estimates = 0;
+  for (int i = 0; i < 200; i++) estimates += ReadsBehindAWait(&world, &idle_ns, 50'000) ? 0 : 1;
+  // Most of the time the reading before the wait does; what was waited is in no section.
+  CHECK(estimates > 50);
+  CHECK_EQ(world.Sum(), world.Counted());
+  CHECK(world.source->told_cpu_ns <= ThreadCpuNowNs() + kFreshNs);
+  CHECK(world.Sum() <= ThreadCpuNowNs() - before + kFreshNs);
+  // Long waits, and many short ones: the kernel's own work at each is not known.
+  CHECK(ReadsBehindAWait(&world, &idle_ns, 2 * kMostWaitedNs));
+  int until = 0;
+  while (!ReadsBehindAWait(&world, &idle_ns, 50'000) && until < 1000) until++;
+  CHECK(until < 20);
+}
+
+TEST(sections_read_the_clock_where_the_loop_says_nothing) {
+  World world;
+  CHECK(ReadsBehindAWait(&world, nullptr, 10'000));
+  uint64_t idle_ns = 0;
+  world.source->loop = &idle_ns;
+  world.source->loop_idle_ns = IdleOf;
+  // A loop that does not count; then one that begins to; then another one, that has waited less.
+  CHECK(ReadsBehindAWait(&world, nullptr, 10'000));
+  CHECK(ReadsBehindAWait(&world, &idle_ns, 10'000));
+  world.Exit(world.Enter(0));
+  idle_ns = 1;
+  CHECK(ReadsBehindAWait(&world, nullptr, 10'000));
+}
+
+TEST(sections_that_ask_to_be_exact_read_the_clock_sooner) {
+  World world;
+  int readings = 0;
+  int exact_readings = 0;
+  for (int i = 0; i < 200; i++) {
+    for (const uint32_t exact : {0U, 1U}) {
+      world.source->words.stale = 1;
+      world.source->words.exact = exact;
+      const uint32_t depth = world.Enter(0);
+      const uint64_t last = world.source->last_reading.cpu_ns;
+      Burn(2 * kExactFreshNs);
+      world.Exit(depth);
+      if (world.source->last_reading.cpu_ns != last) (exact != 0 ? exact_readings : readings)++;
+    }
+  }
+  CHECK_EQ(exact_readings, 200);
+  CHECK(readings < 100);
+}
+
 TEST(sections_never_see_the_clock_go_back) {
   // As if the thread had waited 15 us between a reading and an estimate: the estimate is ahead of the clock, the next reading behind it.
   World world;
   for (int i = 0; i < 100; i++) {
     const uint32_t outer = world.Enter(0);
     const uint32_t inner = world.Enter(1);
-    world.source->last_reading = {ThreadCpuNowNs() + 15'000, capture::MonotonicNowNs()};
+    world.source->last_reading = {ThreadCpuNowNs() + 15'000, capture::MonotonicNowNs(), 0, 0};
     world.source->words.stale = 0;
     world.Exit(inner);
     world.source->words.stale = 1;

@@ -3,7 +3,7 @@
 import { StrobeError } from '../errors';
 import { Label } from '../label';
 import { inheritedSet } from './inherited';
-import { insideSection, runMeasured } from './sections';
+import { insideSection, runExactly, runMeasured } from './sections';
 import { type Labels, mergeSets } from './sets';
 import { currentLabel, runWith } from './storage';
 
@@ -38,7 +38,8 @@ export function withLabels<T>(labels: Labels, fn: () => T, options?: WithLabelsO
   }
   const outer = currentLabel();
   const label = new Label(mergeSets(outer?.set ?? inheritedSet(), labels), outer?.span, outer?.context);
-  return options?.exact || insideSection() ? runMeasured(label, fn) : runWith(label, fn);
+  if (options?.exact) return runExactly(label, fn);
+  return insideSection() ? runMeasured(label, fn) : runWith(label, fn);
 }
 
 /** The labels that are current here; frozen. */

@@ -1,13 +1,18 @@
-// Allocation on a large heap: some 300 MB stay alive; a unit makes 20,000 short-lived objects and replaces 2,000 of the old ones, so that the collector
-// marks, moves and scavenges all the time.
+// Allocation on a large heap: some 300 MB stay alive; a unit makes 5,000 short-lived objects and replaces 1,500 of the old ones, so that the collector
+// scavenges all the time and marks and moves every some 20 units.
+//
+// Short-lived objects are made in another place than old ones: V8 learns for each place how long its objects live, and in one that makes both it is chance (when
+// the function is optimized) whether the short ones go into the old generation, too.
 
 const { setImmediate: turn } = require('node:timers/promises');
 
-const LIVE = 1_500_000;
-const SHORT = 20_000;
-const REPLACED = 2_000;
+const LIVE = 300_000;
+const SHORT = 5_000;
+const REPLACED = 1_500;
+const VALUES = 100;
 
-const record = (i) => ({ id: i, name: `record-${i}`, next: undefined, values: [i, i + 1, i * 2], more: { a: i & 7, b: null } });
+const record = (i) => ({ id: i, name: `record-${i}`, next: undefined, values: new Array(VALUES).fill(i), more: { a: i & 7, b: null } });
+const passing = (i) => ({ id: i, name: `passing-${i}`, values: new Array(VALUES).fill(i), more: { a: i & 7, b: null } });
 
 exports.prepare = async ({ program }) => {
   const live = Array.from({ length: LIVE }, (_, i) => record(i));
@@ -15,7 +20,7 @@ exports.prepare = async ({ program }) => {
   const unit = () => {
     let sum = 0;
     for (let i = 0; i < SHORT; i++) {
-      const short = record(i);
+      const short = passing(i);
       short.values.push(short.name.length);
       sum += short.values.length;
     }
