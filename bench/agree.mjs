@@ -13,6 +13,7 @@ import { table } from './lib/table.mjs';
 import { FAIL, PASS, UNKNOWN } from './lib/verdict.mjs';
 import { figuresOf } from './suite/figures.mjs';
 import { verdictsOf } from './suite/verdicts.mjs';
+import { SIZES } from './suite/workloads.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -23,16 +24,23 @@ const { values } = parseArgs({
   },
 });
 
+/** The record is written after each workload: one that broke off has not all. */
+function isWhole(file) {
+  if (!existsSync(file)) return false;
+  const { workloads } = JSON.parse(readFileSync(file, 'utf8'));
+  return SIZES.quick.workloads.every((name) => workloads[name]);
+}
+
 function makeRuns() {
   const folder = values.keep ? resolve(values.keep) : scratch();
   mkdirSync(folder, { recursive: true });
   return Array.from({ length: Number(values.runs) }, (_, at) => {
     const file = join(folder, `${at + 1}.json`);
-    if (existsSync(file)) return file;
+    if (isWhole(file)) return file;
     const args = ['bench/suite.mjs', '--quick', '--node', values.node.includes('/') ? resolve(values.node) : values.node, '--json', file];
     const run = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-    // A failed verdict is an answer; no file is none.
-    if (!existsSync(file)) throw new Error(`run ${at + 1} broke:\n${run.stdout}`);
+    // A failed verdict is an answer; a broken run is none.
+    if (!isWhole(file)) throw new Error(`run ${at + 1} broke:\n${run.stdout}`);
     console.error(`run ${at + 1} of ${values.runs}: ${run.stdout.trim().split('\n').at(-1)}`);
     return file;
   });

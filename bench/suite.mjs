@@ -1,9 +1,10 @@
-// `npm run bench [-- --quick | --full] [--workload a,b] [--variant a,b] [--pairs N] [--scale X] [--window S] [--node PATH] [--json FILE] [--html FILE]`: what strobe
-// costs on this machine, what the others cost on the same work, and a verdict for each claim (docs/bench.md).
+// `npm run bench [-- --quick | --full] [--workload a,b] [--variant a,b] [--pairs N] [--scale X] [--window S] [--node PATH] [--json FILE] [--html FILE]
+// [--from a.json,b.json]`: what strobe costs on this machine, what the others cost on the same work, and a verdict for each claim (docs/bench.md).
 //
 // Contract: one table a workload on stdout as it is done, a progress line on a terminal's stderr, then the verdicts. Exit code 1 when a verdict that gates is fail
 // (with --full also when one stays open on the bad side of its limit) or a run broke, 2 on a usage error. --quick takes under 3 minutes on
-// two cores of a virtual machine; the default some 40 minutes; --full some hours, and writes docs/benchmarks.md.
+// two cores of a virtual machine; the default some 40 minutes; --full some hours, and writes docs/benchmarks.md. --json is written after each workload, and --from
+// takes what such records have instead of measuring it again.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -15,7 +16,8 @@ import { competitorMissing } from './lib/competitors.mjs';
 import { describe, machine } from './lib/machine.mjs';
 import { Progress, SILENT } from './lib/progress.mjs';
 import { figuresOf } from './suite/figures.mjs';
-import { measureWorkload } from './suite/measure.mjs';
+import { measureWorkload, takingPart } from './suite/measure.mjs';
+import { piecesFrom } from './suite/pieces.mjs';
 import { htmlReport } from './suite/report-html.mjs';
 import { markdownReport } from './suite/report-markdown.mjs';
 import { verdictsText, workloadText } from './suite/report-text.mjs';
@@ -25,7 +27,7 @@ import { exitCode, verdictsOf } from './suite/verdicts.mjs';
 import { SIZES, WORKLOADS, workloadsInTurn } from './suite/workloads.mjs';
 
 const USAGE =
-  'usage: npm run bench -- [--quick | --full] [--workload a,b] [--variant a,b] [--pairs N] [--scale X] [--window S] [--node PATH] [--json FILE] [--html FILE]\n' +
+  'usage: npm run bench -- [--quick | --full] [--workload a,b] [--variant a,b] [--pairs N] [--scale X] [--window S] [--node PATH] [--json FILE] [--html FILE] [--from a.json,b.json]\n' +
   `workloads: ${Object.keys(WORKLOADS).join(', ')}\nvariants: ${Object.keys(VARIANTS).join(', ')}`;
 const FULL_REPORT = join(root, 'docs', 'benchmarks.md');
 const WINDOW_SECONDS = 2;
@@ -66,6 +68,7 @@ function options() {
       node: { ...text, default: process.execPath },
       json: text,
       html: text,
+      from: text,
     },
   });
   if (values.quick && values.full) throw new Error('--quick and --full exclude each other');
@@ -82,6 +85,7 @@ function options() {
     windowSeconds: numeric('window', values.window, 1, 60, false, WINDOW_SECONDS),
     json: values.json && resolve(values.json),
     html: values.html && resolve(values.html),
+    from: values.from?.split(',').map((path) => resolve(path)) ?? [],
     ...nodeOf(values.node),
   };
 }
@@ -102,50 +106,69 @@ function having({ variants, only, workloads, node }) {
   return { variantsOf, leftOut: [...missing.values()] };
 }
 
-async function measureAll(asked, variantsOf, progress) {
+/** `taken`: what is there already, and not measured; `keep` is called with all that is there when a workload is done. */
+async function measureAll(asked, { variantsOf, taken, keep, progress }) {
   const { pairs, scale, windowSeconds, node } = asked;
+  const left = asked.workloads.filter((name) => !taken[name]);
+  for (const name of asked.workloads) if (taken[name]) console.log(`\n${workloadText(name, taken[name])}`);
+  if (left.length === 0) return taken;
   const sink = new Sink();
   await sink.start(process.execPath);
-  const measured = {};
+  const measured = { ...taken };
   const measure = async (name, shown) => {
+    const begin = Date.now();
+    const before = { date: new Date(begin).toISOString(), loadavg: loadavg() };
     const one = await measureWorkload(name, { node, sink, variants: variantsOf(name), pairs, scale, windowSeconds, progress: shown });
-    measured[name] = { ...one, figures: figuresOf(one.rounds, one.windowSeconds) };
+    const at = { ...before, seconds: (Date.now() - begin) / 1000, loadavgAfter: loadavg() };
+    measured[name] = { at, ...one, figures: figuresOf(one.rounds, one.windowSeconds) };
   };
   try {
-    for (const [name, beside] of workloadsInTurn(asked.workloads, SIZES[asked.size].beside)) {
+    for (const [name, beside] of workloadsInTurn(left, SIZES[asked.size].beside)) {
       await Promise.all([measure(name, progress), ...(beside ? [measure(beside, SILENT)] : [])]);
       progress.clear();
       for (const done of beside ? [name, beside] : [name]) console.log(`\n${workloadText(done, measured[done])}`);
+      keep(measured);
     }
   } finally {
     progress.clear();
     await sink.end();
   }
-  return measured;
+  return Object.fromEntries(asked.workloads.map((name) => [name, measured[name]]));
 }
 
 async function main() {
   let asked;
+  let here;
+  let variants;
+  let taken;
   try {
     asked = options();
     checkMachine();
+    here = machine(asked.version);
+    variants = having(asked);
+    taken = piecesFrom(asked.from, { ...asked, machine: here }, (workload) => takingPart(workload, variants.variantsOf(workload)));
   } catch (error) {
     console.error(`bench: ${error.message}\n${USAGE}`);
     return 2;
   }
   const begin = Date.now();
-  const here = machine(asked.version);
   console.log(`strobe bench, ${asked.size}: ${describe(here)}`);
-  const { variantsOf, leftOut } = having(asked);
+  const { variantsOf, leftOut } = variants;
   for (const why of leftOut) console.log(why);
-  const measured = await measureAll(asked, variantsOf, new Progress());
-  const verdicts = verdictsOf(measured);
-  console.log(`\n${verdictsText(verdicts)}`);
   const { size, pairs, scale, windowSeconds } = asked;
-  const facts = { seconds: (Date.now() - begin) / 1000, loadavgAfter: loadavg() };
-  const record = { schema: 1, size, pairs, scale, windowSeconds, machine: here, ...facts, leftOut, workloads: measured, verdicts };
-  console.log(`\n${facts.seconds.toFixed(0)} s, load average at the end ${facts.loadavgAfter[0].toFixed(1)}`);
-  if (asked.json) writeFileSync(asked.json, `${JSON.stringify(record)}\n`);
+  const recordOf = (workloads) => {
+    const facts = { seconds: (Date.now() - begin) / 1000, loadavgAfter: loadavg() };
+    return { schema: 1, size, pairs, scale, windowSeconds, machine: here, ...facts, leftOut, workloads, verdicts: verdictsOf(workloads) };
+  };
+  const keep = (workloads) => {
+    if (asked.json) writeFileSync(asked.json, `${JSON.stringify(recordOf(workloads))}\n`);
+  };
+  const measured = await measureAll(asked, { variantsOf, taken, keep, progress: new Progress() });
+  keep(measured);
+  const record = recordOf(measured);
+  const { verdicts, seconds, loadavgAfter } = record;
+  console.log(`\n${verdictsText(verdicts)}`);
+  console.log(`\n${seconds.toFixed(0)} s, load average at the end ${loadavgAfter[0].toFixed(1)}`);
   if (asked.html) writeFileSync(asked.html, htmlReport(record));
   if (size === 'full') writeFileSync(FULL_REPORT, markdownReport(record));
   return exitCode(verdicts, size === 'full');

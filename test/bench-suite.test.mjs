@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { figuresOf } from '../bench/suite/figures.mjs';
+import { piecesFrom } from '../bench/suite/pieces.mjs';
 import { htmlReport } from '../bench/suite/report-html.mjs';
 import { markdownReport } from '../bench/suite/report-markdown.mjs';
 import { workloadText } from '../bench/suite/report-text.mjs';
 import { VARIANTS } from '../bench/suite/variants.mjs';
 import { costVerdict, exitCode, verdictsOf } from '../bench/suite/verdicts.mjs';
-import { SIZES, turnsOf, WORKLOADS, workloadsInTurn } from '../bench/suite/workloads.mjs';
+import { SIZES, turnsOf, workloadsInTurn } from '../bench/suite/workloads.mjs';
 import { ROOT } from './helpers.mjs';
 
 const ROUNDS = 9;
@@ -108,17 +109,15 @@ test('with turns: the encoder counts wherever it worked, by its share of a long 
   near(figuresOf(rounds, 1).variants['strobe-plus'].cost.median, 2);
 });
 
-test('a workload is cut into turns: all of its units, some twenty turns at scale 1', () => {
-  for (const [name, workload] of Object.entries(WORKLOADS)) {
-    if (workload.way !== 'turns') continue;
-    for (const scale of [0.1, 0.6, 1, 2.5]) {
-      const { units, count } = turnsOf(workload, scale);
-      const all = Math.max(1, Math.round(workload.units * scale));
-      assert.ok(units >= 1 && count >= 1, name);
-      assert.ok(Math.abs(units * count - all) < units, `${name}: ${count} turns of ${units} for ${all}`);
-      if (scale === 1) assert.ok(count <= 25, name);
-    }
-  }
+test('a turn is as much work as 60 ms of this machine, or one unit that is longer; a part is twenty turns at scale 1', () => {
+  const turns = (unitMs, scale = 1, workload = {}) => turnsOf(workload, scale, unitMs);
+  assert.equal(turns(0.15), { units: 400, count: 20 });
+  assert.equal(turns(60), { units: 1, count: 20 });
+  assert.equal(turns(0.15, 0.6), { units: 400, count: 12 });
+  assert.equal(turns(180), { units: 1, count: 7 });
+  assert.equal(turns(3000), { units: 1, count: 1 });
+  assert.equal(turns(30, 1, { ms: 3000 }), { units: 2, count: 50 });
+  assert.equal(turns(0.15, 0.01), { units: 400, count: 1 });
 });
 
 test('a peer that pauses less wins, and that ends the bench with 1', () => {
@@ -266,6 +265,42 @@ test('agree: runs that give a claim both pass and fail do not', () => {
   }
 });
 
+test('a run takes over what earlier ones measured with the same conditions, and nothing else', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'strobe-pieces-test-'));
+  try {
+    const machine = { node: 'v24.1.0', model: 'a processor', cores: 2, date: '2026-01-02T03:04:05.000Z', loadavg: [0.5, 0, 0] };
+    const asked = { size: 'full', pairs: 9, scale: 1, windowSeconds: 2, machine, workloads: ['cpu', 'http'] };
+    const wanted = () => ['off-a', 'off-b', 'strobe-plus', 'datadog'];
+    const at = { date: '2026-01-02T04:00:00.000Z', seconds: 120, loadavg: [0.1, 0, 0], loadavgAfter: [1, 0, 0] };
+    const write = (name, cost, more = {}, workload = { failed: { datadog: 'broke' } }) => {
+      const [one] = Object.values(measured('cpu', roundsOf({ 'strobe-plus': cost })));
+      // What the file says of figures counts for nothing: rounds do.
+      const workloads = { cpu: { ...one, figures: {}, ...workload }, heap: one };
+      const record = { schema: 1, ...asked, seconds: 60, loadavgAfter: [2, 0, 0], workloads, ...more };
+      writeFileSync(join(folder, name), JSON.stringify(record));
+      return join(folder, name);
+    };
+    const old = write('old.json', 1.01);
+    const pieces = piecesFrom([old], asked, wanted);
+    assert.equal(Object.keys(pieces), ['cpu']);
+    assert.equal(pieces.cpu.at, { date: machine.date, seconds: 60, loadavg: [0.5, 0, 0], loadavgAfter: [2, 0, 0] });
+    assert.ok(Math.abs(pieces.cpu.figures.variants['strobe-plus'].cost.median - 1.01) < 0.005);
+    const later = piecesFrom([old, write('later.json', 1.2, {}, { at, failed: { datadog: 'broke' } })], asked, wanted);
+    assert.is(verdictOf(verdictsOf(later), 'cost at defaults'), 'fail');
+    const record = { machine, pairs: 9, size: 'full', scale: 1, verdicts: verdictsOf(later), workloads: later };
+    assert.match(markdownReport(record), 'Measured 2026-01-02 04:00 UTC in 2 min; load average 0.1 before, 1.0 after');
+
+    assert.throws(() => piecesFrom([old], { ...asked, pairs: 15 }, wanted), /old\.json was measured with pairs 9, this run has 15/);
+    assert.throws(() => piecesFrom([old], { ...asked, machine: { ...machine, node: 'v26.0.0' } }, wanted), /node v24\.1\.0/);
+    assert.throws(() => piecesFrom([old], asked, () => [...wanted(), 'strobe-1k']), /no strobe-1k in cpu/);
+    assert.throws(() => piecesFrom([old], asked, () => ['off-a', 'off-b']), /has strobe-plus in cpu/);
+    assert.throws(() => piecesFrom([write('no.json', 1, { schema: 2 })], asked, wanted), /no record of this bench/);
+    assert.throws(() => piecesFrom([join(folder, 'none.json')], asked, wanted), /can't be read/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 test('a workload runs beside another only where both are asked for', () => {
   const beside = { idle: 'threads' };
   assert.equal(workloadsInTurn(['cpu', 'threads', 'loop', 'idle'], beside), [['cpu'], ['threads', 'idle'], ['loop']]);
@@ -284,6 +319,7 @@ test('usage errors name what is wrong and end with 2', () => {
     ['--pairs', '0'],
     ['--variant', 'strobe-2k'],
     ['--scale', 'x'],
+    ['--from', '/nowhere.json'],
   ]) {
     const done = ask(...args);
     assert.is(done.status, 2, args.join(' '));

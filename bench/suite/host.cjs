@@ -97,7 +97,7 @@ function measuring(work, profiler) {
       for (let at = 1; at <= (loop?.count ?? 0); at++) delays.push(loop.percentile((100 * at) / loop.count) / 1e6 - RESOLUTION_MS);
       addGrowth(sum, before, after);
       addGrowth(ownInside, ownBefore, profiler.own());
-      return { failed: said.failed };
+      return { failed: said.failed, cpuMs: after.cpuMs - before.cpuMs };
     },
     result: () => ({
       ...sum,

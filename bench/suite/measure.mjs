@@ -5,21 +5,21 @@
 // other differed by 10 to 25 % on a shared machine with nothing to tell apart.) A window is as many times longer as there are processes: it has as much of each one's
 // work in it as if that had run alone.
 //
-// Contract: measureWorkload() returns { rounds, windowSeconds, failed }: a round is { variant: measurement }. The first round is dropped: it warms the file cache
+// Contract: measureWorkload() returns { rounds, windowSeconds, turns, failed }: a round is { variant: measurement }, `turns` how large and how many the turns of each were. The first round is dropped: it warms the file cache
 // and the machine. A peer whose run breaks is left out from then on, and why is in `failed`; ours break the suite.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { shuffled } from '../lib/stats.mjs';
+import { median, shuffled } from '../lib/stats.mjs';
 import { runOnce, SETTLE_MS, startRun } from './run.mjs';
-import { DEFAULTS, VARIANTS } from './variants.mjs';
-import { turnsOf, WORKLOADS } from './workloads.mjs';
+import { DEFAULTS, OFF, VARIANTS } from './variants.mjs';
+import { TURN_MS, turnsOf, WORKLOADS } from './workloads.mjs';
 
 /** Servers that idle side by side, of each variant: more of them would have to share memory. */
 const IDLE_MOST = 5;
 const LOOP_WINDOW_SECONDS = 1;
 const STARTING = 2;
 
-const takingPart = (workload, variants) => variants.filter((name) => (VARIANTS[name].only ?? [workload]).includes(workload));
+export const takingPart = (workload, variants) => variants.filter((name) => (VARIANTS[name].only ?? [workload]).includes(workload));
 
 async function sideBySide(names, pairs, run) {
   const rounds = Array.from({ length: Math.min(pairs, IDLE_MOST) }, () => ({}));
@@ -71,6 +71,19 @@ async function roundOfTurns(names, { given, turns, guard, step }) {
   return round;
 }
 
+/** CPU of a unit on this machine without a profiler, ms: turns' size is made from it, the same for all variants. The middle of three trials that are as long as a turn. */
+async function unitMs(given) {
+  const run = await startRun({ ...given, variant: VARIANTS[OFF[0]] });
+  await sleep(SETTLE_MS);
+  let units = 1;
+  for (let cpuMs = await run.turn(units); cpuMs < TURN_MS / 2; cpuMs = await run.turn(units)) {
+    units = Math.ceil((units * TURN_MS) / Math.max(cpuMs, 1));
+  }
+  const trials = [await run.turn(units), await run.turn(units), await run.turn(units)];
+  await run.end();
+  return median(trials) / units;
+}
+
 /** The dropped round: it warms the files' cache and the machine, for which one run of each side is enough. */
 const warmers = (names) => [...new Set([names[0], names.includes(DEFAULTS) ? DEFAULTS : names.at(-1)])];
 
@@ -102,6 +115,7 @@ export async function measureWorkload(name, { node, sink, variants, pairs, scale
       return runOnce({ ...given, variant: VARIANTS[variant] });
     });
   let rounds;
+  let turns;
   if (way === 'idle') {
     progress.part(name, 1);
     progress.step(`${Math.min(pairs, IDLE_MOST)} servers of each variant, side by side`);
@@ -109,15 +123,14 @@ export async function measureWorkload(name, { node, sink, variants, pairs, scale
   } else if (way === 'turns') {
     progress.part(name, names.length * pairs);
     const longer = { ...given, windowSeconds: windowSeconds * names.length };
+    turns = turnsOf(workload, scale, await unitMs(longer));
     rounds = [];
-    for (let at = 0; at < pairs; at++) {
-      rounds.push(await roundOfTurns(names, { given: longer, turns: turnsOf(workload, scale), guard, step }));
-    }
+    for (let at = 0; at < pairs; at++) rounds.push(await roundOfTurns(names, { given: longer, turns, guard, step }));
   } else {
     progress.part(name, warmers(names).length + names.length * pairs);
     rounds = await oneByOne(names, pairs, run);
   }
   // A variant that broke on the way has rounds that count for nothing.
   for (const round of rounds) for (const variant of Object.keys(round)) if (failed.has(variant) || !round[variant]) delete round[variant];
-  return { rounds, windowSeconds, failed: Object.fromEntries(failed) };
+  return { rounds, windowSeconds, turns, failed: Object.fromEntries(failed) };
 }

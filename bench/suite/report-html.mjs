@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { describe } from '../lib/machine.mjs';
 import { percent } from '../lib/table.mjs';
-import { columnsOf, rowsOf, titleOf } from './report-text.mjs';
+import { columnsOf, rowsOf, titleOf, whenOf } from './report-text.mjs';
 import { escapeText, intervalPlot } from './svg.mjs';
 import { OFF, VARIANTS } from './variants.mjs';
 import { WORKLOADS } from './workloads.mjs';
@@ -95,7 +95,7 @@ function sectionOf([workload, one]) {
   );
   const text = WORKLOADS[workload]?.text ?? '';
   return `<section id="${escapeText(workload)}"><h2>${escapeText(workload)} <small>${escapeText(text)}</small></h2>
-<p class="facts">${escapeText(titleOf(workload, one).replace(/^[^(]*/, ''))}</p>${plotOf(workload, one)}${tableOf(workload, one)}${left.join('')}</section>`;
+<p class="facts">${escapeText([titleOf(workload, one).replace(/^[^(]*/, ''), whenOf(one)].filter(Boolean).join(' '))}</p>${plotOf(workload, one)}${tableOf(workload, one)}${left.join('')}</section>`;
 }
 
 function verdictRow({ workload, claim, verdict, why, gate }) {

@@ -1,7 +1,7 @@
 // The suite's report as docs/benchmarks.md. Contract: markdownReport(record) gives the page; names and messages are data, and never a table's or a tag's signs.
 
 import { describe } from '../lib/machine.mjs';
-import { columnsOf, rowsOf, titleOf } from './report-text.mjs';
+import { columnsOf, rowsOf, titleOf, whenOf } from './report-text.mjs';
 import { OFF, VARIANTS } from './variants.mjs';
 
 const plain = (text) => String(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('|', '\\|').replaceAll('\n', ' ');
@@ -13,7 +13,10 @@ function section([workload, one]) {
   return [
     `## ${workload}`,
     '',
-    `${plain(titleOf(workload, one))}.`,
+    [titleOf(workload, one), whenOf(one)]
+      .filter(Boolean)
+      .map((text) => `${plain(text)}.`)
+      .join(' '),
     '',
     row(['', ...columns.map(([title]) => title)]),
     `|---|${columns.map(() => '--:|').join('')}`,
@@ -30,14 +33,15 @@ function command({ size, pairs, scale, workloads }) {
 }
 
 export function markdownReport(record) {
-  const { machine, pairs, seconds, verdicts, workloads, leftOut = [] } = record;
-  const load = `${machine.loadavg[0].toFixed(1)} before, ${record.loadavgAfter[0].toFixed(1)} after`;
+  const { machine, pairs, verdicts, workloads, leftOut = [] } = record;
+  // Of all pieces, whoever measured them.
+  const hours = Object.values(workloads).reduce((sum, { at }) => sum + (at?.seconds ?? 0), 0) / 3600;
   return `${[
     '# Benchmarks',
     '',
     `Written by \`${plain(command(record))}\`; how each figure is measured, what it can not see, and why lines are missed: [the bench](bench.md).`,
     '',
-    `Machine: ${plain(describe(machine))}. Load average ${load}. ${plain(machine.date.slice(0, 10))}, ${pairs} rounds, ${(seconds / 3600).toFixed(1)} h.`,
+    `Machine: ${plain(describe(machine))}. ${plain(machine.date.slice(0, 10))}, ${pairs} rounds, ${hours.toFixed(1)} h.`,
     ...leftOut.map((why) => `\n${plain(why)}`),
     '',
     '## Verdicts',

@@ -57,6 +57,14 @@ export function titleOf(workload, { figures, rounds, windowSeconds }) {
   return `${workload}: ${WORKLOADS[workload].text} (${rounds.length} rounds${windows}${noise})`;
 }
 
+/** When a workload was measured, and what else the machine did. */
+export function whenOf({ at }) {
+  if (!at) return '';
+  const load = (loads) => loads[0].toFixed(1);
+  const long = at.seconds < 90 ? `${at.seconds.toFixed(0)} s` : `${(at.seconds / 60).toFixed(0)} min`;
+  return `Measured ${at.date.slice(0, 16).replace('T', ' ')} UTC in ${long}; load average ${load(at.loadavg)} before, ${load(at.loadavgAfter)} after`;
+}
+
 export function workloadText(workload, one) {
   const rows = rowsOf(workload, one.figures).map(({ label, cells }) => [label, ...cells]);
   const left = Object.entries(one.failed ?? {}).map(([name, why]) => `left out: ${VARIANTS[name].label}: ${why}`);

@@ -1,6 +1,6 @@
 // One run of a workload under a variant: a fresh process (host.cjs), and what its profiler delivered.
 //
-// Contract: startRun() resolves to a run that is warm: `turn(units)` does so much of the workload, measured; `end()` resolves to the measurement of all turns together
+// Contract: startRun() resolves to a run that is warm: `turn(units)` does so much of the workload, measured, and resolves to its CPU in ms; `end()` resolves to the measurement of all turns together
 // (see figures.mjs). runOnce() is a run in one piece. A run that broke throws wherever it is asked next: it is never a measurement. The sink is one process for all runs.
 
 import { once } from 'node:events';
@@ -84,7 +84,8 @@ function prepared({ sink, workload, name, variant, scale, windowSeconds, turns =
   const order = {
     variant: { kind: variant.kind, hz: variant.hz, modes: variant.modes, labels: variant.labels, export: variant.export },
     workload: name,
-    units: idle || whole ? workload.units : Math.max(1, Math.round(workload.units * scale)),
+    // With turns each message says how many.
+    units: workload.way === 'seconds' ? Math.max(1, Math.round(workload.units * scale)) : workload.units,
     warmUnits: workload.warm,
     // With turns they all settle together.
     settleMs: idle ? IDLE_SETTLE_MS : turns ? 0 : SETTLE_MS,
@@ -130,8 +131,9 @@ export async function startRun(given) {
   return {
     turn: async (units) => {
       child.send({ units });
-      const { failed } = await told();
+      const { failed, cpuMs } = await told();
       if (failed) throw new Error(`${what}: ${failed} requests failed`);
+      return cpuMs;
     },
     end: async () => {
       child.send({ end: true });

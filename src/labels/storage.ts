@@ -11,6 +11,7 @@
 import { AsyncLocalStorage, createHook, executionAsyncResource } from 'node:async_hooks';
 import { EMPTY_SET, Label } from '../label';
 import { labelEngine } from './engine';
+import { type Frames, findFrames, runInFrame } from './frames';
 
 type Way = 'frame' | 'hooks' | 'off';
 
@@ -38,6 +39,8 @@ const { storage, holder } = shared;
 let way = shared.way;
 /** Labels that say nothing (a context without a sampled span) were entered: they are followed, the engine need not know. */
 let bare = false;
+/** Undefined: not looked for yet; null: there are none that we know. */
+let frames: Frames | null | undefined;
 
 function attach(): Way {
   const probe = new Label(EMPTY_SET, undefined, undefined);
@@ -117,7 +120,11 @@ function ready(label: Label): boolean {
 
 /** Calls `fn` with `label` as the current one, from here through everything asynchronous that starts in it. Returns what it returns; restores on throw. */
 export function runWith<T>(label: Label, fn: () => T): T {
-  if (!ready(label) || way !== 'hooks') return storage.run(label, fn);
+  if (!ready(label)) return storage.run(label, fn);
+  if (way !== 'hooks') {
+    if (frames === undefined) frames = way === 'frame' ? (findFrames() ?? null) : null;
+    return frames === null ? storage.run(label, fn) : runInFrame(frames, storage, label, fn);
+  }
   const before = holder.current;
   holder.current = label;
   try {

@@ -3,7 +3,7 @@
 import { KINDS, type Kind } from '../formats/flamegraph/page-data';
 import { CATEGORIES, categoryFill, diffFill, KIND_NAMES, kindFill, otherFill, shadeOf } from './colours';
 import { UNUSED } from './fold';
-import type { Fill } from './graph';
+import type { Fill } from './graph-paint';
 import { type LabelKey, NO_VALUE } from './model';
 import { NO_LABEL, type Scene } from './scene';
 import { NO_CLASS, tallyBy } from './tally';

@@ -3,21 +3,14 @@
 // The canvas is as large as the part in view and stays there while the element scrolls, so that a stack of 10 000 frames costs no more than one of 30.
 // Pointer: click or tap selects and zooms, drag moves what is zoomed, Ctrl + wheel and two fingers zoom freely. Keys: see `#key`.
 
-import { drawFrame, fitText, nodeAt, TEXT_PADDING, type TextStyle, type View, walk } from './paint';
+import { type Look, paintGraph } from './graph-paint';
+import { nodeAt, type TextStyle, type View, walk } from './paint';
 import { NONE, ROOT, type Tree } from './tree';
 
-export type Fill = string | { fill: string; share: number }[];
-
-export interface GraphOptions {
+export interface GraphOptions extends Look {
   label: string;
   /** Rows at the root that are not shown: callers of a function leave the function out. */
   skipRows: number;
-  fill: (node: number) => Fill;
-  text: (node: number) => string;
-  textColour: (node: number) => string;
-  /** Drawn weakly: not what was searched for. */
-  dimmed: (node: number) => boolean;
-  colours: () => { background: string; merged: string; accent: string };
   onHover: (node: number | undefined, event?: PointerEvent) => void;
   onSelect: (node: number, how: 'pointer' | 'keys' | 'touch') => void;
   /** The part that is shown has changed; `node` is what was zoomed to, undefined for a free zoom. */
@@ -216,14 +209,6 @@ export class GraphView {
   #paint(): void {
     const view = this.#view();
     if (!view) return;
-    const context = this.#context;
-    const { background, merged, accent } = this.#options.colours();
-    const { fill, text, textColour, dimmed } = this.#options;
-    context.globalAlpha = 1;
-    context.fillStyle = background;
-    context.fillRect(0, 0, this.#width, this.#height);
-    context.font = FONT;
-    context.textBaseline = 'middle';
     const height = this.#frameHeight;
     const { scrollTop } = this.element;
     const firstOnScreen = Math.floor(scrollTop / height) - 1;
@@ -232,46 +217,15 @@ export class GraphView {
     const [first, last] = this.#flame
       ? [Math.floor(contentRows - lastOnScreen - 1), Math.ceil(contentRows - firstOnScreen)]
       : [firstOnScreen, lastOnScreen];
-    const measure = (piece: string) => context.measureText(piece).width;
-    let outlined: { x: number; y: number; width: number } | undefined;
-    walk(
-      view,
-      Math.max(0, first),
-      last,
-      (node, x, width, row) => {
-        const y = this.#rowTop(row) - scrollTop;
-        // Wider than what is shown: an ancestor of what was zoomed to.
-        const { start, total } = view.tree;
-        const clipped =
-          (start[node] as number) < view.from * (1 - 1e-9) || (start[node] as number) + (total[node] as number) > view.to * (1 + 1e-9);
-        context.globalAlpha = dimmed(node) ? 0.32 : clipped ? 0.55 : 1;
-        drawFrame(context, { x, width, y, height }, fill(node));
-        const label = fitText(text(node), width, this.#style, measure);
-        if (label !== '') {
-          context.fillStyle = textColour(node);
-          context.globalAlpha = dimmed(node) ? 0.6 : 1;
-          context.fillText(label, x + TEXT_PADDING, y + height / 2);
-        }
-        if (node === this.#hovered && node !== this.#selected) {
-          context.globalAlpha = 1;
-          context.strokeStyle = accent;
-          context.lineWidth = 1;
-          context.strokeRect(x + 0.5, y + 0.5, Math.max(1, width - 2), height - 2);
-        }
-        if (node === this.#selected) outlined = { x, y, width };
-      },
-      (x, width, row) => {
-        context.globalAlpha = 1;
-        context.fillStyle = merged;
-        context.fillRect(x, this.#rowTop(row) - scrollTop, width, height - 1);
-      },
-    );
-    context.globalAlpha = 1;
-    if (outlined) {
-      context.strokeStyle = accent;
-      context.lineWidth = 2;
-      context.strokeRect(outlined.x + 1, outlined.y + 1, Math.max(2, outlined.width - 3), height - 3);
-    }
+    paintGraph(this.#context, view, {
+      height: this.#height,
+      rows: [Math.max(0, first), last],
+      top: (row) => this.#rowTop(row) - scrollTop,
+      style: this.#style,
+      look: this.#options,
+      selected: this.#selected,
+      hovered: this.#hovered,
+    });
   }
 
   #at(event: PointerEvent | MouseEvent): number | undefined {
