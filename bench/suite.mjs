@@ -17,7 +17,7 @@ import { describe, machine } from './lib/machine.mjs';
 import { Progress, SILENT } from './lib/progress.mjs';
 import { figuresOf } from './suite/figures.mjs';
 import { measureWorkload, takingPart } from './suite/measure.mjs';
-import { piecesFrom } from './suite/pieces.mjs';
+import { buildOf, piecesFrom, SCHEMA } from './suite/pieces.mjs';
 import { htmlReport } from './suite/report-html.mjs';
 import { markdownReport } from './suite/report-markdown.mjs';
 import { verdictsText, workloadText } from './suite/report-text.mjs';
@@ -146,6 +146,7 @@ async function main() {
     checkMachine();
     here = machine(asked.version);
     variants = having(asked);
+    asked.build = buildOf(root);
     taken = piecesFrom(asked.from, { ...asked, machine: here }, (workload) => takingPart(workload, variants.variantsOf(workload)));
   } catch (error) {
     console.error(`bench: ${error.message}\n${USAGE}`);
@@ -155,10 +156,22 @@ async function main() {
   console.log(`strobe bench, ${asked.size}: ${describe(here)}`);
   const { variantsOf, leftOut } = variants;
   for (const why of leftOut) console.log(why);
-  const { size, pairs, scale, windowSeconds } = asked;
+  const { build, size, pairs, scale, windowSeconds } = asked;
   const recordOf = (workloads) => {
     const facts = { seconds: (Date.now() - begin) / 1000, loadavgAfter: loadavg() };
-    return { schema: 1, size, pairs, scale, windowSeconds, machine: here, ...facts, leftOut, workloads, verdicts: verdictsOf(workloads) };
+    return {
+      schema: SCHEMA,
+      build,
+      size,
+      pairs,
+      scale,
+      windowSeconds,
+      machine: here,
+      ...facts,
+      leftOut,
+      workloads,
+      verdicts: verdictsOf(workloads),
+    };
   };
   const keep = (workloads) => {
     if (asked.json) writeFileSync(asked.json, `${JSON.stringify(recordOf(workloads))}\n`);
@@ -176,5 +189,6 @@ async function main() {
 
 process.exitCode = await main().catch((error) => {
   console.error(`\nbench: ${error.message}`);
-  return 1;
+  // Other variants' processes wait for their turn, and would keep this one: they end with it.
+  process.exit(1);
 });

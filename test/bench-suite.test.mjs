@@ -269,14 +269,14 @@ test('a run takes over what earlier ones measured with the same conditions, and 
   const folder = mkdtempSync(join(tmpdir(), 'strobe-pieces-test-'));
   try {
     const machine = { node: 'v24.1.0', model: 'a processor', cores: 2, date: '2026-01-02T03:04:05.000Z', loadavg: [0.5, 0, 0] };
-    const asked = { size: 'full', pairs: 9, scale: 1, windowSeconds: 2, machine, workloads: ['cpu', 'http'] };
+    const asked = { build: 'b1', size: 'full', pairs: 9, scale: 1, windowSeconds: 2, machine, workloads: ['cpu', 'http'] };
     const wanted = () => ['off-a', 'off-b', 'strobe-plus', 'datadog'];
     const at = { date: '2026-01-02T04:00:00.000Z', seconds: 120, loadavg: [0.1, 0, 0], loadavgAfter: [1, 0, 0] };
     const write = (name, cost, more = {}, workload = { failed: { datadog: 'broke' } }) => {
       const [one] = Object.values(measured('cpu', roundsOf({ 'strobe-plus': cost })));
       // What the file says of figures counts for nothing: rounds do.
       const workloads = { cpu: { ...one, figures: {}, ...workload }, heap: one };
-      const record = { schema: 1, ...asked, seconds: 60, loadavgAfter: [2, 0, 0], workloads, ...more };
+      const record = { schema: 2, ...asked, seconds: 60, loadavgAfter: [2, 0, 0], workloads, ...more };
       writeFileSync(join(folder, name), JSON.stringify(record));
       return join(folder, name);
     };
@@ -290,11 +290,12 @@ test('a run takes over what earlier ones measured with the same conditions, and 
     const record = { machine, pairs: 9, size: 'full', scale: 1, verdicts: verdictsOf(later), workloads: later };
     assert.match(markdownReport(record), 'Measured 2026-01-02 04:00 UTC in 2 min; load average 0.1 before, 1.0 after');
 
+    assert.throws(() => piecesFrom([old], { ...asked, build: 'b2' }, wanted), /build b1, this run has b2/);
     assert.throws(() => piecesFrom([old], { ...asked, pairs: 15 }, wanted), /old\.json was measured with pairs 9, this run has 15/);
     assert.throws(() => piecesFrom([old], { ...asked, machine: { ...machine, node: 'v26.0.0' } }, wanted), /node v24\.1\.0/);
     assert.throws(() => piecesFrom([old], asked, () => [...wanted(), 'strobe-1k']), /no strobe-1k in cpu/);
     assert.throws(() => piecesFrom([old], asked, () => ['off-a', 'off-b']), /has strobe-plus in cpu/);
-    assert.throws(() => piecesFrom([write('no.json', 1, { schema: 2 })], asked, wanted), /no record of this bench/);
+    assert.throws(() => piecesFrom([write('no.json', 1, { schema: 1 })], asked, wanted), /no record of this bench/);
     assert.throws(() => piecesFrom([join(folder, 'none.json')], asked, wanted), /can't be read/);
   } finally {
     rmSync(folder, { recursive: true, force: true });

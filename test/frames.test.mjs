@@ -85,6 +85,20 @@ if (frames !== undefined) {
     assert.is(other.getStore(), undefined);
   });
 
+  test('a storage that was disabled inside stays disabled, as with run()', () => {
+    for (const enter of [inside, (value, fn) => storage.run(value, fn)]) {
+      const disabled = new AsyncLocalStorage();
+      disabled.run('value', () => {
+        enter('inner', () => enter('deeper', () => disabled.disable()));
+        assert.is(disabled.getStore(), undefined);
+      });
+      storage.run('outer', () => {
+        enter('inner', () => disabled.disable());
+        assert.is(storage.getStore(), 'outer');
+      });
+    }
+  });
+
   test('other storages are there inside and bound functions keep theirs', () => {
     other.run('of the other', () => {
       const bound = inside('a', () => {

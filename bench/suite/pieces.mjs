@@ -1,13 +1,25 @@
 // Records of earlier runs, as pieces of this one (`--from`): a run of hours may be made in parts, and goes on where it broke off.
 //
 // Contract: piecesFrom(files, asked) gives { workload: measured } of the workloads that are asked for, each with `at`: when it was measured, for how long, and the
-// load averages before and after. What a record was measured with must be what is asked for now: other rounds, another Node or processor is an Error that names both.
+// load averages before and after. What a record was measured with must be what is asked for now: other rounds, another build, Node or processor is an Error that names both.
 // Of two records with the same workload the later file counts. Figures are made anew from the rounds: by today's rules, whatever was written then.
 
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { figuresOf } from './figures.mjs';
 
-const SCHEMA = 1;
+/** Of a record. 2: turns as long as the machine makes 60 ms, which end when the process is at rest; `build`. */
+export const SCHEMA = 2;
+
+/** What is measured, as a short hash: the package as it is built, and the peers' versions. */
+export function buildOf(root) {
+  const hash = createHash('sha256');
+  const code = readdirSync(join(root, 'dist'), { recursive: true }).filter((name) => name.endsWith('.js'));
+  for (const name of code.sort()) hash.update(name).update(readFileSync(join(root, 'dist', name)));
+  for (const name of ['build/Release/strobe.node', 'bench/package.json']) hash.update(readFileSync(join(root, name)));
+  return hash.digest('hex').slice(0, 12);
+}
 
 function recordIn(file) {
   let record;
@@ -22,7 +34,8 @@ function recordIn(file) {
 }
 
 /** What has to be the same, by name. */
-const conditions = ({ size, pairs, scale, windowSeconds, machine }) => ({
+const conditions = ({ build, size, pairs, scale, windowSeconds, machine }) => ({
+  build,
   size,
   pairs,
   scale,
@@ -30,6 +43,7 @@ const conditions = ({ size, pairs, scale, windowSeconds, machine }) => ({
   node: machine.node,
   processor: machine.model,
   cores: machine.cores,
+  kernel: machine.kernel,
 });
 
 function checkSame(file, record, asked) {

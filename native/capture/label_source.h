@@ -83,6 +83,7 @@ struct OpenSection {
   uint64_t nested_cpu_ns;
   uint64_t nested_wall_ns;
   uint64_t since_cpu_ns;  // when sampling began, as it was when `nested_cpu_ns` was counted
+  int64_t ahead_ns;       // how far `cpu_start_ns` was ahead of the clock, as far as readings have shown since
   uint32_t span_slot;
   uint32_t span_generation;
   uint32_t label_set;
@@ -115,11 +116,12 @@ struct LabelSource {
   uint64_t thread_key = 0;
   std::vector<OpenSection> open;
   ClockReading last_reading;
+  uint64_t closed_ns = 0;  // of the time since then, what outermost sections were charged that are closed
+  uint64_t debt_ns = 0;    // what closed sections were charged too much: the next ones are charged less
   // How long the thread's event loop has waited for events since it began, nanoseconds; `loop` null: not known.
   uint64_t (*loop_idle_ns)(void* loop) = nullptr;
   void* loop = nullptr;
-  uint64_t told_cpu_ns = 0;  // the last that sections were told
-  bool measured = false;     // any section was closed on this thread
+  bool measured = false;  // any section was closed on this thread
 };
 
 // Where V8 keeps the continuation-preserved data in the isolate, bytes; 0: not known yet.

@@ -10,15 +10,16 @@
 // Reading the thread's clock is a system call: 0.5 to 2 us by itself, and what it leaves in the processor costs the code behind it as much
 // again and more (docs/spans.md). So behind a reading the clock is taken to go on with CLOCK_MONOTONIC, which is read without the kernel,
 // for kFreshNs of running, then it is read again. Where a callback is over, the loop may have waited for events: libuv counts how long,
-// and that is taken out; the kernel's own work at a wait counts as waiting there, so after kMostWaitedNs of them the clock is read again.
-// Where the loop's waits are not known, the next callback reads the clock.
+// and that is taken out. (It counts the kernel's own work at a wait as waiting, and nothing of a wait that a signal broke off: after
+// kMostWaitedNs of waits the clock is read again.) Where the loop's waits are not known, the next callback reads the clock.
 //
-// An estimate is never the base of another, and the clock that sections are told never goes back: what is told is at most kFreshNs ahead of
-// the thread's clock, whatever happens, and sums of sections are no further ahead than that. A thread that is displaced for longer than
-// kFreshNs, as the kernel does it, is no error: the next look finds the reading too old. What is: a wait shorter than that (a moment's
-// lock, a file that comes at once, a collection that joins others) between a reading and an estimate, or just before it, makes a section
-// wrong by that wait, in either direction. Sections that asked to be exact (SectionWords::exact) have the narrower kExactFreshNs at both
-// ends.
+// An estimate is never the base of another. What a reading shows the estimate to have been ahead is a wait that was somewhere since the
+// last reading, and it is taken from where it is likely to have been: in a part of that time (closed sections, open ones, what is outside)
+// that is long enough for it, by the parts' lengths where several are. Open sections are set right by that, for closed ones the next
+// sections are charged less. So the usual displacement of a thread, for longer than kFreshNs, is no error; a shorter wait (a moment's lock,
+// a file that comes at once, a collection that joins others) can make a section wrong by as much as that wait, in either direction, and
+// sums by what chance puts on the wrong side. No section is charged more than the time that it was open. Sections that asked to be exact
+// (SectionWords::exact) read the clock in each callback anew, and have the narrower kExactFreshNs at both ends.
 //
 // A section whose exit never runs (V8 terminates execution without `finally`, as for vm's timeout) is given up without a count by the next
 // exit further out, or by JavaScript's side when its stack is empty (ExitSection with 0). Not by the height of the stack: two sections of

@@ -4,11 +4,13 @@
 // Here the frame that was there is put back itself. Its class is not public: an AsyncResource carries the frame it was made in, and the frame knows its class.
 //
 // Contract: findFrames() tries on a storage whatever is used of the class, and answers undefined where one thing is not as expected (a Node without frames, another
-// form of them): then run() it is. runInFrame() is AsyncLocalStorage.run: values of other storages that the function set by enterWith() stay after it.
+// form of them): then run() it is. runInFrame() is AsyncLocalStorage.run: what the function did to other
+// storages by enterWith() and disable() stays after it.
 
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 
 interface Frame {
+  readonly size: number;
   get(storage: object): unknown;
 }
 
@@ -65,12 +67,13 @@ export function findFrames(): Frames | undefined {
 export function runInFrame<V, T>(frames: Frames, storage: AsyncLocalStorage<V>, value: V, fn: () => T): T {
   const before = frames.current();
   const entered = new frames(storage, value);
+  const { size } = entered;
   frames.set(entered);
   try {
     return fn();
   } finally {
-    // Another storage was changed meanwhile: that stays.
-    if (frames.current() === entered) frames.set(before);
+    // Another storage was entered (a new frame) or disabled (taken out of this one) meanwhile: that stays.
+    if (frames.current() === entered && entered.size === size) frames.set(before);
     else storage.enterWith(before?.get(storage) as V);
   }
 }
