@@ -219,7 +219,7 @@ onLinux('a smoke run: our variants deliver samples and find the CPU', () => {
     const done = spawnSync(process.execPath, [join(ROOT, 'bench', 'suite.mjs'), ...args], { encoding: 'utf8', timeout: 400_000 });
     assert.is(done.status, 0, done.stdout + done.stderr);
     const record = JSON.parse(readFileSync(json, 'utf8'));
-    assert.is(record.schema, 1);
+    assert.is(record.schema, 2);
     assert.is(typeof record.machine.model, 'string');
     const [round] = record.workloads.cpu.rounds;
     assert.equal(new Set(Object.keys(round)), new Set(['off-a', 'off-b', ...ours]));
