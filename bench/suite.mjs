@@ -17,6 +17,7 @@ import { describe, machine } from './lib/machine.mjs';
 import { Progress, SILENT } from './lib/progress.mjs';
 import { figuresOf } from './suite/figures.mjs';
 import { measureWorkload, takingPart } from './suite/measure.mjs';
+import { nodeOf } from './suite/node.mjs';
 import { buildOf, piecesFrom, SCHEMA } from './suite/pieces.mjs';
 import { htmlReport } from './suite/report-html.mjs';
 import { markdownReport } from './suite/report-markdown.mjs';
@@ -44,14 +45,6 @@ function numeric(option, text, least, most, whole, fallback) {
   const value = Number(text);
   if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
   throw new Error(`--${option} takes a ${whole ? 'whole ' : ''}number from ${least} to ${most}, not '${text}'`);
-}
-
-function nodeOf(path) {
-  // A path is the caller's: children run elsewhere.
-  const node = path.includes('/') ? resolve(path) : path;
-  const started = spawnSync(node, ['--version'], { encoding: 'utf8' });
-  if (started.status !== 0) throw new Error(`--node: ${path} does not start`);
-  return { node, version: started.stdout.trim() };
 }
 
 function options() {

@@ -242,6 +242,25 @@ onLinux('a smoke run: our variants deliver samples and find the CPU', () => {
   }
 });
 
+onLinux('a profiler is switched on and off in one process: pairs of the same work, with the noise floor', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'strobe-switch-'));
+  try {
+    const json = join(folder, 'out.json');
+    const args = ['--workload', 'http', '--variant', 'strobe-plus', '--pairs', '2', '--processes', '1', '--phase', '50', '--json', json];
+    const done = spawnSync(process.execPath, [join(ROOT, 'bench', 'switch.mjs'), ...args], { encoding: 'utf8', timeout: 200_000 });
+    assert.is(done.status, 0, done.stdout + done.stderr);
+    const { found } = JSON.parse(readFileSync(json, 'utf8'));
+    assert.equal(Object.keys(found.http), ['off-a', 'strobe-plus']);
+    for (const pairs of Object.values(found.http)) {
+      assert.is(pairs.length, 2);
+      for (const { on, off } of pairs) for (const { cpuMs, wallMs } of [on, off]) assert.ok(cpuMs > 0 && wallMs > 0);
+    }
+    assert.match(done.stdout, 'not enough data  http, running cost at defaults');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 test('agree: runs that give a claim both pass and fail do not', () => {
   const folder = mkdtempSync(join(tmpdir(), 'strobe-agree-test-'));
   try {
@@ -314,6 +333,17 @@ test('a workload runs beside another only where both are asked for', () => {
 
 test('usage errors name what is wrong and end with 2', () => {
   const ask = (...args) => spawnSync(process.execPath, [join(ROOT, 'bench', 'suite.mjs'), ...args], { encoding: 'utf8' });
+  const askSwitch = (...args) => spawnSync(process.execPath, [join(ROOT, 'bench', 'switch.mjs'), ...args], { encoding: 'utf8' });
+  for (const args of [
+    ['--workload', 'idle'],
+    ['--variant', 'cpu-prof'],
+    ['--phase', '0'],
+    ['--node', '/nowhere/node'],
+  ]) {
+    const done = askSwitch(...args);
+    assert.is(done.status, 2, args.join(' '));
+    assert.match(done.stderr, args[0]);
+  }
   for (const args of [
     ['--quick', '--full'],
     ['--workload', 'nothing'],
