@@ -51,9 +51,9 @@ function options() {
     options: {
       workload: text(SWITCHED.join(',')),
       variant: text(`${OFF[0]},${DEFAULTS},strobe-1k,datadog`),
-      pairs: text('5'),
+      pairs: text('15'),
       processes: text('3'),
-      phase: text('500'),
+      phase: text('150'),
       node: text(process.execPath),
       json: { type: 'string' },
     },

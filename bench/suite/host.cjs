@@ -14,15 +14,13 @@ const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { monitorEventLoopDelay } = require('node:perf_hooks');
 const { setTimeout: sleep } = require('node:timers/promises');
+const { atRest, cpuMs } = require('./at-rest.cjs');
 const { startProfiler } = require('./profilers.cjs');
 const { programOf } = require('./program.cjs');
 
 const run = JSON.parse(process.env.BENCH_RUN);
 /** Of the loop watcher, ms: its timer's own period is no delay. */
 const RESOLUTION_MS = 10;
-/** How often a turn's end is looked for, and for how long: less than an eighth of a core is at rest. */
-const REST_LOOK_MS = 3;
-const REST_MOST_MS = 500;
 /** A profiler's threads are through with the last turn's samples after this. */
 const DRAIN_MS = 300;
 
@@ -33,8 +31,6 @@ function threadCpuMs() {
   Atomics.wait(cell, 0, 0, 0.05);
   return Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[0]) / 1e6;
 }
-
-const cpuMs = ({ userCPUTime, systemCPUTime } = process.resourceUsage()) => (userCPUTime + systemCPUTime) / 1000;
 
 function reading() {
   const usage = process.resourceUsage();
@@ -62,18 +58,6 @@ function loopDelays(delays) {
   return { loopP99Ms: sorted[Math.ceil(0.99 * sorted.length) - 1], loopMaxMs: sorted.at(-1) };
 }
 
-/**
- * Until what the turn has set going beside it is through: V8's threads mark, sweep and compile on after it, and what they did while another variant had its turn
- * would be in nobody's figure, and a disturbance in the other's.
- */
-async function rest() {
-  for (let left = REST_MOST_MS / REST_LOOK_MS, before = cpuMs(), now; left > 0; left--, before = now) {
-    await sleep(REST_LOOK_MS);
-    now = cpuMs();
-    if (now - before < REST_LOOK_MS / 8) return;
-  }
-}
-
 /** Measures what `turn` is asked for; `result()` has the sum of all turns. */
 function measuring(work, profiler) {
   // An idle process has no timer of ours.
@@ -92,7 +76,8 @@ function measuring(work, profiler) {
       said = (await work.run(units)) ?? {};
       const after = reading();
       loop?.disable();
-      await rest();
+      // What the turn has set going is its own: while another variant has its turn it would be in nobody's figure, and a disturbance in the other's.
+      await atRest();
       after.cpuMs = cpuMs();
       for (let at = 1; at <= (loop?.count ?? 0); at++) delays.push(loop.percentile((100 * at) / loop.count) / 1e6 - RESOLUTION_MS);
       addGrowth(sum, before, after);

@@ -14,7 +14,7 @@ const { programOf } = require('../suite/program.cjs');
 const order = JSON.parse(process.env.BENCH_SWITCH);
 const { workload, variant, phaseMs } = order;
 /** The encoder's thread has started and tested itself by then. */
-const SETTLE_MS = 400;
+const SETTLE_MS = 300;
 const NONE = { kind: 'off' };
 const run = { ...order, windowSeconds: 60 };
 
