@@ -104,7 +104,7 @@ async function measureAll(asked, { variantsOf, taken, keep, progress }) {
   const { pairs, scale, windowSeconds, node } = asked;
   const left = asked.workloads.filter((name) => !taken[name]);
   for (const name of asked.workloads) if (taken[name]) console.log(`\n${workloadText(name, taken[name])}`);
-  if (left.length === 0) return taken;
+  if (left.length === 0) return Object.fromEntries(asked.workloads.map((name) => [name, taken[name]]));
   const sink = new Sink();
   await sink.start(process.execPath);
   const measured = { ...taken };

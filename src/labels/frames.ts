@@ -4,8 +4,8 @@
 // Here the frame that was there is put back itself. Its class is not public: an AsyncResource carries the frame it was made in, and the frame knows its class.
 //
 // Contract: findFrames() tries on a storage whatever is used of the class, and answers undefined where one thing is not as expected (a Node without frames, another
-// form of them): then run() it is. runInFrame() is AsyncLocalStorage.run: what the function did to other
-// storages by enterWith() and disable() stays after it.
+// form of them): then run() it is. runInFrame() is AsyncLocalStorage.run: what the function did to other storages by enterWith() and disable()
+// stays after it.
 
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 
@@ -36,6 +36,7 @@ function classOfCurrent(storage: object, value: unknown): Frames | undefined {
 function works(found: Frames, storage: AsyncLocalStorage<unknown>, other: AsyncLocalStorage<unknown>): boolean {
   if (typeof found.current !== 'function' || typeof found.set !== 'function') return false;
   const before = found.current();
+  if (typeof before?.size !== 'number') return false;
   const [value, otherValue] = [storage.getStore(), other.getStore()];
   const inside = {};
   const made = new found(storage, inside);
@@ -43,7 +44,11 @@ function works(found: Frames, storage: AsyncLocalStorage<unknown>, other: AsyncL
   const kept = found.current() === before && storage.getStore() === value && made !== before;
   found.set(made);
   const entered =
-    found.current() === made && storage.getStore() === inside && other.getStore() === otherValue && made.get(storage) === inside;
+    made.size === before.size &&
+    found.current() === made &&
+    storage.getStore() === inside &&
+    other.getStore() === otherValue &&
+    made.get(storage) === inside;
   found.set(before);
   return kept && entered && found.current() === before && storage.getStore() === value && other.getStore() === otherValue;
 }

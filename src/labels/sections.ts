@@ -9,8 +9,10 @@ import type { Label } from '../label';
 import { labelEngine, labelMemory } from './engine';
 import { atCallbackEnd, runWith } from './storage';
 
-/** Places in `section`, native SectionWords; OPEN: how many are open, whoever entered them; STALE: the thread may have waited since its clock was read; EXACT: estimates of the clock
- * are to be ten times closer. */
+/**
+ * Places in `section`, native SectionWords; OPEN: how many are open, whoever entered them; STALE: the thread may have waited since its clock was read; EXACT: estimates
+ * of the clock are to be ten times closer.
+ */
 const SLOT = 0;
 const SLOT_GENERATION = 1;
 const SET = 2;
