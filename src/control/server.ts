@@ -105,9 +105,11 @@ export class ControlServer {
     }
   }
 
-  /** Everything is delivered: who asked for the end is answered, the socket is removed. Within FAREWELL_MS. */
+  /** Everything is delivered: the socket is removed, who asked for the end is answered. Within FAREWELL_MS. */
   async close(counts: Stopped): Promise<void> {
     this.#closed = true;
+    // Removes the socket's file at once, before the answer: who reads "it has ended" finds no socket. What is connected stays so.
+    const closed = this.#server.listening ? new Promise<void>((done) => this.#server.close(() => done())) : undefined;
     const gone = [...this.#clients].map(async (client) => {
       await client.farewell;
       if (client.stopping !== undefined) await this.#send(client, { id: client.stopping, result: counts });
@@ -120,8 +122,7 @@ export class ControlServer {
     await Promise.race([Promise.allSettled(gone), limit]);
     clearTimeout(timer);
     for (const { socket } of this.#clients) socket.destroy();
-    // Removes the socket's file, too.
-    if (this.#server.listening) await new Promise<void>((done) => this.#server.close(() => done()));
+    await closed;
   }
 
   async #listen(): Promise<void> {
