@@ -13,6 +13,7 @@ import { markdownReport } from '../bench/suite/report-markdown.mjs';
 import { workloadText } from '../bench/suite/report-text.mjs';
 import { VARIANTS } from '../bench/suite/variants.mjs';
 import { costVerdict, exitCode, verdictsOf } from '../bench/suite/verdicts.mjs';
+import { whereOf } from '../bench/suite/where.mjs';
 import { SIZES, turnsOf, workloadsInTurn } from '../bench/suite/workloads.mjs';
 import { ROOT } from './helpers.mjs';
 
@@ -107,6 +108,30 @@ test('with turns: the encoder counts wherever it worked, by its share of a long 
     'off-b': { said: { work: 100 } },
   });
   near(figuresOf(rounds, 1).variants['strobe-plus'].cost.median, 2);
+});
+
+test('by thread: what differs from off, as shares of its CPU; what a profiler counts of itself', () => {
+  const inside = { handlerNs: 2e6, signalNs: 1e6, gcNs: 0, codeEventNs: 1e6, samplerNs: 8e6 };
+  const rounds = Array.from({ length: 5 }, () => ({
+    'off-a': run(1000, { threads: { main: 940, own: 0 } }),
+    'off-b': run(1000, { threads: { main: 960, own: 0 } }),
+    'strobe-plus': run(1040, { threads: { main: 965, own: 10 }, ownInside: inside }),
+    datadog: run(990, { threads: { main: 950, own: 12 }, ownInside: { rotations: 0 } }),
+  }));
+  const near = (value, expected) => assert.ok(Math.abs(value - expected) < 1e-9, `${value}, not ${expected}`);
+  const { 'strobe-plus': ours, datadog } = whereOf(rounds);
+  near(ours.main, 0.015);
+  near(ours.counted, 0.004);
+  near(ours.own, 0.01);
+  near(ours.others, 0.015);
+  near(datadog.others, -0.022);
+  assert.ok(Number.isNaN(datadog.counted), 'it says nothing of itself');
+  // For as much work where time is fixed.
+  const half = rounds.map((round) => ({ ...round, 'strobe-plus': { ...round['strobe-plus'], said: { work: 0.5 } } }));
+  near(whereOf(half)['strobe-plus'].own, 0.02);
+  assert.is(whereOf(roundsOf({ 'strobe-plus': 1 })), undefined);
+  const text = workloadText('cpu', { rounds, figures: figuresOf(rounds, 2), windowSeconds: 2 });
+  assert.match(text, /cpu, by thread[\s\S]*labels \+ export +\+1\.50 % +\+0\.40 % +\+1\.00 % +\+1\.50 %/);
 });
 
 test('a turn is as much work as 60 ms of this machine, or one unit that is longer; a part is twenty turns at scale 1', () => {
@@ -219,7 +244,7 @@ onLinux('a smoke run: our variants deliver samples and find the CPU', () => {
     const done = spawnSync(process.execPath, [join(ROOT, 'bench', 'suite.mjs'), ...args], { encoding: 'utf8', timeout: 400_000 });
     assert.is(done.status, 0, done.stdout + done.stderr);
     const record = JSON.parse(readFileSync(json, 'utf8'));
-    assert.is(record.schema, 2);
+    assert.is(record.schema, 3);
     assert.is(typeof record.machine.model, 'string');
     const [round] = record.workloads.cpu.rounds;
     assert.equal(new Set(Object.keys(round)), new Set(['off-a', 'off-b', ...ours]));
@@ -295,7 +320,7 @@ test('a run takes over what earlier ones measured with the same conditions, and 
       const [one] = Object.values(measured('cpu', roundsOf({ 'strobe-plus': cost })));
       // What the file says of figures counts for nothing: rounds do.
       const workloads = { cpu: { ...one, figures: {}, ...workload }, heap: one };
-      const record = { schema: 2, ...asked, seconds: 60, loadavgAfter: [2, 0, 0], workloads, ...more };
+      const record = { schema: 3, ...asked, seconds: 60, loadavgAfter: [2, 0, 0], workloads, ...more };
       writeFileSync(join(folder, name), JSON.stringify(record));
       return join(folder, name);
     };

@@ -10,7 +10,7 @@
 // process from outside, with its start and its end.
 
 const { once } = require('node:events');
-const { readFileSync } = require('node:fs');
+const { readdirSync, readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { monitorEventLoopDelay } = require('node:perf_hooks');
 const { setTimeout: sleep } = require('node:timers/promises');
@@ -26,10 +26,29 @@ const DRAIN_MS = 300;
 
 const cell = new Int32Array(new SharedArrayBuffer(4));
 
+const cpuMsOf = (task) => Number(readFileSync(`/proc/${task}/schedstat`, 'latin1').split(' ')[0]) / 1e6;
+
 /** CPU of this thread, ms. The kernel brings the figure up to date when the thread sleeps: so it does, for a moment. */
 function threadCpuMs() {
   Atomics.wait(cell, 0, 0, 0.05);
-  return Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[0]) / 1e6;
+  return cpuMsOf('thread-self');
+}
+
+/** strobe's threads, and the one of V8's own profiler. */
+const OWN = /^strobe-|^v8:ProfEvntProc/;
+
+/** CPU of this thread and of the profiler's own, ms; the process's less both is V8's threads, the thread pool, Workers. */
+function threadsCpuMs() {
+  const sum = { main: threadCpuMs(), own: 0 };
+  for (const id of readdirSync('/proc/self/task')) {
+    try {
+      if (OWN.test(readFileSync(`/proc/self/task/${id}/comm`, 'latin1'))) sum.own += cpuMsOf(`self/task/${id}`);
+    } catch (error) {
+      // A thread that has ended meanwhile.
+      if (!['ENOENT', 'ESRCH'].includes(error.code)) throw error;
+    }
+  }
+  return sum;
 }
 
 function reading() {
@@ -65,6 +84,7 @@ function measuring(work, profiler) {
   const delays = [];
   const sum = {};
   const ownInside = {};
+  const threads = {};
   let said = {};
   return {
     turn: async (units) => {
@@ -72,6 +92,7 @@ function measuring(work, profiler) {
       // One a turn: it would take the time between two for a delay.
       const loop = watched ? monitorEventLoopDelay({ resolution: RESOLUTION_MS }) : undefined;
       loop?.enable();
+      const threadsBefore = threadsCpuMs();
       const before = reading();
       said = (await work.run(units)) ?? {};
       const after = reading();
@@ -80,12 +101,14 @@ function measuring(work, profiler) {
       await atRest();
       after.cpuMs = cpuMs();
       for (let at = 1; at <= (loop?.count ?? 0); at++) delays.push(loop.percentile((100 * at) / loop.count) / 1e6 - RESOLUTION_MS);
+      addGrowth(threads, threadsBefore, threadsCpuMs());
       addGrowth(sum, before, after);
       addGrowth(ownInside, ownBefore, profiler.own());
       return { failed: said.failed, cpuMs: after.cpuMs - before.cpuMs };
     },
     result: () => ({
       ...sum,
+      threads,
       ...memory(),
       ...loopDelays(delays),
       said,

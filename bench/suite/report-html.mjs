@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { describe } from '../lib/machine.mjs';
 import { percent } from '../lib/table.mjs';
-import { columnsOf, rowsOf, titleOf, whenOf } from './report-text.mjs';
+import { columnsOf, rowsOf, titleOf, whenOf, whereTable } from './report-text.mjs';
 import { escapeText, intervalPlot } from './svg.mjs';
 import { OFF, VARIANTS } from './variants.mjs';
 import { WORKLOADS } from './workloads.mjs';
@@ -78,9 +78,9 @@ function plotOf(workload, one) {
   return `<h3>CPU of the process over off: median, 95 % interval, every round</h3><div class="wide">${intervalPlot(costRows(one), { ...COST_AXIS, title: `CPU over off, ${workload}` })}</div>`;
 }
 
-function tableOf(workload, { figures }) {
-  const head = ['', ...columnsOf(workload).map(([title]) => title)].map((title) => `<th>${escapeText(title)}</th>`).join('');
-  const body = rowsOf(workload, figures)
+function grid(columns, rows) {
+  const head = ['', ...columns].map((title) => `<th>${escapeText(title)}</th>`).join('');
+  const body = rows
     .map(
       ({ name, label, cells }) =>
         `<tr class="${kindOf(name)}"><th>${escapeText(label)}</th>${cells.map((cell) => `<td>${escapeText(cell)}</td>`).join('')}</tr>`,
@@ -89,13 +89,25 @@ function tableOf(workload, { figures }) {
   return `<div class="wide"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 
+function tableOf(workload, { figures }) {
+  return grid(
+    columnsOf(workload).map(([title]) => title),
+    rowsOf(workload, figures),
+  );
+}
+
+function whereOf(one) {
+  const where = whereTable(one);
+  return where ? `<h3>${escapeText(where.title)}</h3>${grid(where.columns, where.rows)}` : '';
+}
+
 function sectionOf([workload, one]) {
   const left = Object.entries(one.failed ?? {}).map(
     ([name, why]) => `<p class="left">left out: ${escapeText(VARIANTS[name]?.label ?? name)}: ${escapeText(why)}</p>`,
   );
   const text = WORKLOADS[workload]?.text ?? '';
   return `<section id="${escapeText(workload)}"><h2>${escapeText(workload)} <small>${escapeText(text)}</small></h2>
-<p class="facts">${escapeText([titleOf(workload, one).replace(/^[^(]*/, ''), whenOf(one)].filter(Boolean).join(' '))}</p>${plotOf(workload, one)}${tableOf(workload, one)}${left.join('')}</section>`;
+<p class="facts">${escapeText([titleOf(workload, one).replace(/^[^(]*/, ''), whenOf(one)].filter(Boolean).join(' '))}</p>${plotOf(workload, one)}${tableOf(workload, one)}${whereOf(one)}${left.join('')}</section>`;
 }
 
 function verdictRow({ workload, claim, verdict, why, gate }) {

@@ -1,14 +1,21 @@
 // The suite's report as docs/benchmarks.md. Contract: markdownReport(record) gives the page; names and messages are data, and never a table's or a tag's signs.
 
 import { describe } from '../lib/machine.mjs';
-import { columnsOf, rowsOf, titleOf, whenOf } from './report-text.mjs';
+import { columnsOf, rowsOf, titleOf, whenOf, whereTable } from './report-text.mjs';
 import { OFF, VARIANTS } from './variants.mjs';
 
 const plain = (text) => String(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('|', '\\|').replaceAll('\n', ' ');
 const row = (cells) => `| ${cells.map(plain).join(' | ')} |`;
 
+const grid = (columns, rows) => [
+  row(['', ...columns]),
+  `|---|${columns.map(() => '--:|').join('')}`,
+  ...rows.map(({ label, cells }) => row([label, ...cells])),
+];
+
 function section([workload, one]) {
   const columns = columnsOf(workload);
+  const where = whereTable(one);
   const left = Object.entries(one.failed ?? {}).map(([name, why]) => `\nLeft out: ${plain(VARIANTS[name]?.label ?? name)}: ${plain(why)}`);
   return [
     `## ${workload}`,
@@ -18,9 +25,11 @@ function section([workload, one]) {
       .map((text) => `${plain(text)}.`)
       .join(' '),
     '',
-    row(['', ...columns.map(([title]) => title)]),
-    `|---|${columns.map(() => '--:|').join('')}`,
-    ...rowsOf(workload, one.figures).map(({ label, cells }) => row([label, ...cells])),
+    ...grid(
+      columns.map(([title]) => title),
+      rowsOf(workload, one.figures),
+    ),
+    ...(where ? ['', `${plain(where.title)}:`, '', ...grid(where.columns, where.rows)] : []),
     ...left,
   ].join('\n');
 }

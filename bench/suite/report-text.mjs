@@ -1,7 +1,8 @@
 // The suite's report as text: one table a workload, then the verdicts. Strings out; cells that a variant has nothing for show a dash.
 
 import { interval, percent, table } from '../lib/table.mjs';
-import { VARIANTS } from './variants.mjs';
+import { OFF, VARIANTS } from './variants.mjs';
+import { whereOf } from './where.mjs';
 import { WORKLOADS } from './workloads.mjs';
 
 const dash = (value, show) => (Number.isFinite(value) ? show(value) : '-');
@@ -50,6 +51,24 @@ export const rowsOf = (workload, figures) =>
     .filter((name) => figures.variants[name])
     .map((name) => ({ name, label: VARIANTS[name].label, cells: columnsOf(workload).map(([, read]) => read(figures.variants[name])) }));
 
+/** Where the CPU over off went: { title, columns, rows: [{ name, label, cells }] }; undefined where it is not known. */
+export function whereTable({ rounds }) {
+  const where = whereOf(rounds);
+  if (!where) return undefined;
+  const points = (value) => dash(value, (it) => `${it < 0 ? '' : '+'}${(100 * it).toFixed(2)} %`);
+  return {
+    title: 'by thread, over off, in % of the CPU of off (medians)',
+    columns: ['main thread', 'of it counted by the profiler', "profiler's threads", 'other threads'],
+    rows: Object.keys(VARIANTS)
+      .filter((name) => where[name] && !OFF.includes(name))
+      .map((name) => ({
+        name,
+        label: VARIANTS[name].label,
+        cells: ['main', 'counted', 'own', 'others'].map((key) => points(where[name][key])),
+      })),
+  };
+}
+
 export function titleOf(workload, { figures, rounds, windowSeconds }) {
   const { floor } = figures;
   const noise = floor.n > 0 && workload !== 'idle' ? `; noise floor, off again / off: ${ratio(floor)}` : '';
@@ -68,7 +87,21 @@ export function whenOf({ at }) {
 export function workloadText(workload, one) {
   const rows = rowsOf(workload, one.figures).map(({ label, cells }) => [label, ...cells]);
   const left = Object.entries(one.failed ?? {}).map(([name, why]) => `left out: ${VARIANTS[name].label}: ${why}`);
-  return [table(titleOf(workload, one), ['', ...columnsOf(workload).map(([title]) => title)], rows), ...left].join('\n');
+  const where = whereTable(one);
+  return [
+    table(titleOf(workload, one), ['', ...columnsOf(workload).map(([title]) => title)], rows),
+    ...(where
+      ? [
+          '',
+          table(
+            `${workload}, ${where.title}`,
+            ['', ...where.columns],
+            where.rows.map(({ label, cells }) => [label, ...cells]),
+          ),
+        ]
+      : []),
+    ...left,
+  ].join('\n');
 }
 
 export function verdictsText(verdicts) {

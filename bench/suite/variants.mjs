@@ -13,6 +13,8 @@ export const VARIANTS = {
   'strobe-100': { label: 'strobe 100 Hz', maker: 'strobe', kind: 'strobe', hz: 100 },
   'strobe-plus': { label: 'strobe 100 Hz, labels + export', maker: 'strobe', kind: 'strobe', hz: 100, labels: true, export: true },
   'strobe-1k': { label: 'strobe 1 kHz', maker: 'strobe', kind: 'strobe', hz: 1000 },
+  /** What being there costs, all but the samples. */
+  'strobe-1hz': { label: 'strobe 1 Hz, labels + export', maker: 'strobe', kind: 'strobe', hz: 1, labels: true, export: true },
   'strobe-wall': { label: 'strobe 100 Hz, CPU + wall', maker: 'strobe', kind: 'strobe', hz: 100, modes: ['cpu', 'wall'] },
   'strobe-labels': { label: 'strobe 100 Hz, labels + spans', maker: 'strobe', kind: 'strobe', hz: 100, labels: true },
   'strobe-export': { label: 'strobe 100 Hz, source maps + export', maker: 'strobe', kind: 'strobe', hz: 100, export: true },
