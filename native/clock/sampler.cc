@@ -182,6 +182,11 @@ void Sampler::Run() {
     const uint64_t now = capture::MonotonicNowNs();
     if (!Tick(period_ns)) break;
     if (now - checked_ns_ >= kCheckNs) CheckSelfClocked(period_ns);
+    // Nobody to look at: a thread that no longer clocks itself says so, and a new one is announced.
+    if (all_self_clocked_) {
+      if (!Park(period_ns)) break;
+      continue;
+    }
     const uint64_t quiet_for = now - quiet_since_ns_;
     if (quiet_for >= kQuietNs && quiet_for >= kQuietPeriods * period_ns) {
       const bool quiet = used_since_ns_ < quiet_for / kQuietDivisor;
@@ -223,6 +228,9 @@ bool Sampler::Tick(uint64_t period_ns) {
   const uint64_t dead_ns = DeadTimeNs(period_ns);
   const Modes modes = this->modes();
   const uint64_t now = capture::MonotonicNowNs();
+  all_self_clocked_ = false;
+  size_t self_clocked = 0;
+  size_t others = 0;
   std::lock_guard<std::mutex> lock(mutex_);
   for (Entry& entry : entries_) {
     if (!entry.state->armed.load(std::memory_order_relaxed)) continue;
@@ -237,6 +245,7 @@ bool Sampler::Tick(uint64_t period_ns) {
       if (entry.self_clocked) {
         // Its timer sends the same signal.
         if (!SignalIsOurs()) return false;
+        self_clocked++;
         continue;
       }
       entry.seen_cpu_ns = ReadCpuNs(entry.clocked);
@@ -244,7 +253,9 @@ bool Sampler::Tick(uint64_t period_ns) {
     Look(&entry, modes, now, dead_ns);
     if (signal_taken_.load()) return false;
     if (!modes.wall) entry.self_clocked = entry.self.Begins(entry.state, &entry.clocked, entry.seen_cpu_ns, now, period_ns);
+    others++;
   }
+  all_self_clocked_ = self_clocked > 0 && others == 0;
   return true;
 }
 

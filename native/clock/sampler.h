@@ -9,7 +9,8 @@
 // and went to sleep is not woken: its CPU waits for its next running sample.
 //
 // A thread that hardly ever sleeps gets a timer of its own (self_clocks.h), with the same gaps, dead time and weight; ticks leave it out.
-// When there is nobody else to look at, the sampler parks as below and checks such threads four times a second.
+// When there is nobody else to look at, the sampler parks as below and checks such threads four times a second: at once when there is no
+// other thread.
 //
 // Parking: when all other threads together used less than 1 % of a CPU for a while, the sampler arms a CPU timer on each thread and sleeps
 // without limit; the first of them to use about a period of CPU wakes it. The amount is random, so that a program's first work after a
@@ -120,6 +121,7 @@ class Sampler {
   bool handler_seen_ = false;  // in this tick
   uint32_t random_ = 0x9e3779b9;
   uint64_t next_tick_ns_ = 0;
+  bool all_self_clocked_ = false;  // at the last tick: it looked at nobody
   // Since the last decision whether to park.
   uint64_t quiet_since_ns_ = 0;
   uint64_t used_since_ns_ = 0;

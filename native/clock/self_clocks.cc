@@ -11,7 +11,12 @@ namespace strobe::clock {
 
 namespace {
 
-constexpr uint64_t kWatchNs = 100'000'000;
+// How long a thread is watched before it clocks itself: so many periods, within limits. A tick of the sampler costs twice a shot of the
+// thread's own timer, and a thread that goes to sleep gets some three shots for nothing: behind twenty periods of work that is the smaller
+// part, at any rate.
+constexpr uint64_t kWatchPeriods = 20;
+constexpr uint64_t kShortestWatchNs = 20'000'000;
+constexpr uint64_t kLongestWatchNs = 100'000'000;
 constexpr uint64_t kBeginsPercent = 95;
 constexpr uint64_t kGoesOnPercent = 90;
 constexpr uint64_t kLongestPeriodNs = 50'000'000;  // 20 Hz
@@ -19,6 +24,8 @@ constexpr uint64_t kLongestPeriodNs = 50'000'000;  // 20 Hz
 constexpr uint64_t kPatiencePeriods = 20;
 constexpr uint64_t kPatienceNs = 50'000'000;
 constexpr uint64_t kBlockedPauseNs = 5'000'000'000;
+
+uint64_t WatchNs(uint64_t period_ns) { return std::clamp(kWatchPeriods * period_ns, kShortestWatchNs, kLongestWatchNs); }
 
 // Ready to run, and its clock stands: a thread on a core is in the same state.
 bool WaitsForCore(ClockedThread* thread) {
@@ -49,12 +56,13 @@ bool SelfClocked::WasBusy(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_n
 }
 
 bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns) {
-  if (now_ns < since_ns_ + kWatchNs) return false;
+  const uint64_t watch_ns = WatchNs(period_ns);
+  if (now_ns < since_ns_ + watch_ns) return false;
   // A thread that used no CPU to speak of is not asked about its waits at each turn.
   const uint64_t used_ns = cpu_ns > cpu_ns_ ? cpu_ns - cpu_ns_ : 0;
-  const bool busy = since_ns_ != 0 && period_ns <= kLongestPeriodNs && now_ns >= not_before_ns_ && used_ns > kWatchNs / 20 &&
+  const bool busy = since_ns_ != 0 && period_ns <= kLongestPeriodNs && now_ns >= not_before_ns_ && used_ns > watch_ns / 20 &&
                     WasBusy(thread, cpu_ns, now_ns, kBeginsPercent);
-  if (used_ns > kWatchNs / 20) {
+  if (used_ns > watch_ns / 20) {
     Watch(thread, cpu_ns, now_ns);
   } else {
     since_ns_ = now_ns;
@@ -95,7 +103,8 @@ bool SelfClocked::GoesOn(capture::ThreadState* state, ClockedThread* thread, uin
     Watch(thread, ReadCpuNs(*thread), now_ns);
     return false;
   }
-  if (now_ns < since_ns_ + kWatchNs) return true;
+  // A longer look than the one that began it: it may sleep for a moment.
+  if (now_ns < since_ns_ + kLongestWatchNs) return true;
   const uint64_t cpu_ns = ReadCpuNs(*thread);
   const uint64_t fired = state->self_clock.fired.load(std::memory_order_relaxed);
   if (fired != fired_) {

@@ -1,10 +1,10 @@
 // Which threads clock themselves (capture/self_clock.h): the sampler's side of it.
 //
-// A thread that was running or ready to run for 95 % of a tenth of a second gets a timer of its own, and the sampler no longer looks at it
-// at each tick. One that slept more than a tenth of the time between two checks goes back: its samples would be few where sleeps take
-// no signals, and signals would find it asleep too often where they do. So does one whose signals do not come (it blocks them). The
-// kernel's count of the time that a thread waited for a core (schedstat) makes the difference between asleep and displaced; where the
-// kernel doesn't tell, only threads with a core of their own clock themselves.
+// A thread that was running or ready to run for 95 % of twenty periods (20 ms at the least, a tenth of a second at the most) gets a timer
+// of its own, and the sampler no longer looks at it at each tick. One that slept more than a tenth of the time between two checks goes
+// back: its samples would be few where sleeps take no signals, and signals would find it asleep too often where they do. So does one whose
+// signals do not come (it blocks them). The kernel's count of the time that a thread waited for a core (schedstat) makes the difference
+// between asleep and displaced; where the kernel doesn't tell, only threads with a core of their own clock themselves.
 //
 // Not below kLeastHz: the sampler's ticks cost nothing there. Not while wall time is recorded, which needs the ticks.
 //

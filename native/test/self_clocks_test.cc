@@ -90,6 +90,40 @@ TEST(self_clock_busy_threads_leave_the_sampler_in_peace) {
   sampler.Stop();
 }
 
+// Nobody else is there: from the moment at which the thread clocks itself the sampler has nothing to wake up for but its checks.
+TEST(self_clock_of_the_only_thread_parks_the_sampler_at_once) {
+  if (!Install()) return;
+  Sampler sampler;
+  sampler.Start(1000, {});
+  {
+    Worker worker(&sampler);
+    bool good = false;
+    std::string measured;
+    for (int round = 0; round < 20 && !good; round++) {
+      worker.Busy(false);
+      SleepMs(300);
+      const uint64_t cpu = worker.CpuNs();
+      const uint64_t samples = worker.samples();
+      worker.Busy(true);
+      if (!Eventually([&] { return ClocksItself(&worker); })) break;
+      const uint64_t begins = (worker.CpuNs() - cpu) / kMillisecond;
+      const uint64_t wakeups = sampler.wakeups();
+      // Less than the tenth of a second after which a quiet process parks.
+      SleepMs(80);
+      const uint64_t woken = sampler.wakeups() - wakeups;
+      const uint64_t taken = worker.samples() - samples;
+      worker.DropRecords();
+      char line[100];
+      snprintf(line, sizeof line, "after %d ms, %d wakeups, %d samples; ", static_cast<int>(begins), static_cast<int>(woken),
+               static_cast<int>(taken));
+      measured += line;
+      good = begins < 80 && woken < 20 && taken > 30;
+    }
+    if (!CHECK(good)) CHECK_EQ(measured, "");
+  }
+  sampler.Stop();
+}
+
 TEST(self_clock_ends_when_its_thread_sleeps_and_loses_nothing) {
   if (!Install()) return;
   Sampler sampler;
