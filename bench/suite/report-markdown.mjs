@@ -3,7 +3,7 @@
 import { describe } from '../lib/machine.mjs';
 import { columnsOf, rowsOf, titleOf, whenOf, whereTable } from './report-text.mjs';
 import { OFF, VARIANTS } from './variants.mjs';
-import { SIZES } from './workloads.mjs';
+import { WORKLOADS } from './workloads.mjs';
 
 const plain = (text) => String(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('|', '\\|').replaceAll('\n', ' ');
 const row = (cells) => `| ${cells.map(plain).join(' | ')} |`;
@@ -39,7 +39,7 @@ function section([workload, one]) {
 function command({ size, pairs, scale, workloads }) {
   const names = new Set(Object.values(workloads).flatMap(({ figures }) => Object.keys(figures.variants)));
   const variants = Object.keys(VARIANTS).filter((name) => names.has(name) && !OFF.includes(name));
-  const some = SIZES[size].workloads.some((name) => !Object.hasOwn(workloads, name))
+  const some = Object.keys(WORKLOADS).some((name) => !Object.hasOwn(workloads, name))
     ? ` --workload ${Object.keys(workloads).join(',')}`
     : '';
   return `npm run bench -- --${size} --pairs ${pairs} --scale ${scale} --variant ${variants.join(',')}${some}`;
