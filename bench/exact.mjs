@@ -5,15 +5,14 @@
 // of strobe's rates. Exit code 1 when a verdict is fail or a run broke, 2 on a usage error. About 2 minutes on two idle cores; `--seconds` is the length of each
 // run (default 3), `--node` runs the programs under another Node. @datadog/pprof is installed when it is missing, and left out when that fails.
 
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { REGISTER } from './lib/child.mjs';
 import { exactInlined } from './lib/exact-inlined.mjs';
 import { profilers } from './lib/exact-run.mjs';
 import { exactTiny } from './lib/exact-tiny.mjs';
+import { nodeOf } from './lib/node.mjs';
 import { Progress } from './lib/progress.mjs';
 import { FAIL, worst } from './lib/verdict.mjs';
 
@@ -25,11 +24,7 @@ function options() {
   });
   const seconds = Number(values.seconds);
   if (!(seconds >= 1 && seconds <= 60)) throw new Error(`--seconds takes a number from 1 to 60, not '${values.seconds}'`);
-  // A path is the caller's: children run elsewhere.
-  const node = values.node.includes('/') ? resolve(values.node) : values.node;
-  const started = spawnSync(node, ['--version'], { encoding: 'utf8' });
-  if (started.status !== 0) throw new Error(`--node: ${values.node} does not start`);
-  const version = started.stdout.trim();
+  const { node, version } = nodeOf(values.node);
   if (process.platform !== 'linux') throw new Error(`the bench reads Linux's /proc; this is ${process.platform}`);
   if (!existsSync(REGISTER)) throw new Error(`${REGISTER} is missing: run npm run build first (npm run bench:exact does)`);
   return { node, seconds, version, major: Number(version.match(/^v(\d+)/)?.[1]) };

@@ -6,15 +6,15 @@
 // Contract: a table on stdout, medians over the rounds with their range. Exit code 1 when a run broke, 2 on a usage error. Parts whose tools are missing (tinybench can't
 // be installed, no Google Benchmark for the C++ ones) are left out by name. About two minutes.
 
-import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compilerAccepts, cxxCompiler } from '../scripts/build-native.mjs';
 import { buildCpp } from '../test/run.mjs';
 import { environment, launch, REGISTER, root, runJson, workload } from './lib/child.mjs';
 import { competitorMissing } from './lib/competitors.mjs';
+import { nodeOf } from './lib/node.mjs';
 import { Progress } from './lib/progress.mjs';
 import { shuffled } from './lib/stats.mjs';
 import { table } from './lib/table.mjs';
@@ -113,11 +113,9 @@ function options() {
   const parts = values.only?.split(',') ?? Object.keys(PARTS);
   const unknown = parts.find((name) => !(name in PARTS));
   if (unknown !== undefined) throw new Error(`--only: there is no part '${unknown}'; there are ${Object.keys(PARTS).join(', ')}`);
-  const node = values.node.includes('/') ? resolve(values.node) : values.node;
-  const started = spawnSync(node, ['--version'], { encoding: 'utf8' });
-  if (started.status !== 0) throw new Error(`--node: ${values.node} does not start`);
+  const { node, version } = nodeOf(values.node);
   if (!existsSync(REGISTER)) throw new Error(`${REGISTER} is missing: run npm run build first (npm run bench:micro does)`);
-  return { rounds, parts, node, version: started.stdout.trim(), json: values.json };
+  return { rounds, parts, node, version, json: values.json };
 }
 
 async function main() {

@@ -10,13 +10,12 @@
 // Contract: profilers take turns in random order, each run a fresh process. Exit code 1 when a run broke, 2 on a usage error; what a profiler gets wrong is shown, not
 // judged. About eight minutes on two cores. A package that can't be installed or does not load is left out by name.
 
-import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { REGISTER } from './lib/child.mjs';
 import { competitorMissing } from './lib/competitors.mjs';
+import { nodeOf } from './lib/node.mjs';
 import { Progress } from './lib/progress.mjs';
 import { shuffled } from './lib/stats.mjs';
 import { CASES, peersOf, show } from './peers/cases.mjs';
@@ -58,12 +57,10 @@ function options() {
     seconds: between(values.seconds, 'seconds', 1, 30),
   };
   if (values.from) return asked;
-  const node = values.node.includes('/') ? resolve(values.node) : values.node;
-  const started = spawnSync(node, ['--version'], { encoding: 'utf8' });
-  if (started.status !== 0) throw new Error(`--node: ${values.node} does not start`);
+  const { node, version } = nodeOf(values.node);
   if (process.platform !== 'linux') throw new Error(`the bench reads Linux's /proc; this is ${process.platform}`);
   if (!existsSync(REGISTER)) throw new Error(`${REGISTER} is missing: run npm run build first (npm run bench:peers does)`);
-  return { ...asked, node, version: started.stdout.trim() };
+  return { ...asked, node, version };
 }
 
 function whoIsMissing(node) {

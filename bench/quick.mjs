@@ -11,6 +11,7 @@ import { cpus, loadavg } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { REGISTER } from './lib/child.mjs';
+import { nodeOf } from './lib/node.mjs';
 import { partBusy } from './lib/part-busy.mjs';
 import { partCode } from './lib/part-code.mjs';
 import { partGaps } from './lib/part-gaps.mjs';
@@ -53,11 +54,8 @@ function options() {
   if (pairs !== undefined && !(Number.isInteger(pairs) && pairs >= 1 && pairs <= 1000)) {
     throw new Error(`--pairs takes a whole number from 1 to 1000, not '${values.pairs}'`);
   }
-  // A path is the caller's: children run elsewhere.
-  const node = values.node.includes('/') ? resolve(values.node) : values.node;
-  const version = spawnSync(node, ['--version'], { encoding: 'utf8' });
-  if (version.status !== 0) throw new Error(`--node: ${values.node} does not start`);
-  return { parts, pairs, json: values.json && resolve(values.json), node, version: version.stdout.trim() };
+  const { node, version } = nodeOf(values.node);
+  return { parts, pairs, json: values.json && resolve(values.json), node, version };
 }
 
 function checkMachine() {

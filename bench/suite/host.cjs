@@ -89,10 +89,10 @@ function measuring(work, profiler) {
   return {
     turn: async (units) => {
       const ownBefore = profiler.own();
+      const threadsBefore = threadsCpuMs();
       // One a turn: it would take the time between two for a delay.
       const loop = watched ? monitorEventLoopDelay({ resolution: RESOLUTION_MS }) : undefined;
       loop?.enable();
-      const threadsBefore = threadsCpuMs();
       const before = reading();
       said = (await work.run(units)) ?? {};
       const after = reading();

@@ -10,8 +10,8 @@ import { join } from 'node:path';
 import { figuresOf } from './figures.mjs';
 
 /**
- * Of a record. 2: turns as long as the machine makes 60 ms, which end when the process is at rest; `build`. 3: turns begin with a collected heap, and V8 collects
- * by allocation in all of them; `threads`.
+ * Of a record. 2: turns as long as the machine makes 60 ms, which end when the process is at rest; `build`. 3: V8 collects by what was allocated in
+ * all turns, other sizes of `agent` and `promises`; `threads`.
  */
 export const SCHEMA = 3;
 
