@@ -11,12 +11,11 @@ namespace strobe::clock {
 
 namespace {
 
-// How long a thread is watched before it clocks itself: so many periods, within limits. A tick of the sampler costs twice a shot of the
-// thread's own timer, and a thread that goes to sleep gets some three shots for nothing: behind twenty periods of work that is the smaller
-// part, at any rate.
-constexpr uint64_t kWatchPeriods = 20;
-constexpr uint64_t kShortestWatchNs = 20'000'000;
-constexpr uint64_t kLongestWatchNs = 100'000'000;
+constexpr uint64_t kWatchNs = 100'000'000;
+// A thread that computes, and is not kept from its core, is known sooner: a tick of the sampler costs twice a shot of the thread's own
+// timer, and going to sleep costs some three shots for nothing, which behind twenty periods of work is the smaller part.
+constexpr uint64_t kRecentPeriods = 20;
+constexpr uint64_t kShortestRecentNs = 20'000'000;
 constexpr uint64_t kBeginsPercent = 95;
 constexpr uint64_t kGoesOnPercent = 90;
 constexpr uint64_t kLongestPeriodNs = 50'000'000;  // 20 Hz
@@ -24,8 +23,6 @@ constexpr uint64_t kLongestPeriodNs = 50'000'000;  // 20 Hz
 constexpr uint64_t kPatiencePeriods = 20;
 constexpr uint64_t kPatienceNs = 50'000'000;
 constexpr uint64_t kBlockedPauseNs = 5'000'000'000;
-
-uint64_t WatchNs(uint64_t period_ns) { return std::clamp(kWatchPeriods * period_ns, kShortestWatchNs, kLongestWatchNs); }
 
 // Ready to run, and its clock stands: a thread on a core is in the same state.
 bool WaitsForCore(ClockedThread* thread) {
@@ -36,8 +33,8 @@ bool WaitsForCore(ClockedThread* thread) {
 }  // namespace
 
 void SelfClocked::Watch(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns) {
-  since_ns_ = now_ns;
-  cpu_ns_ = cpu_ns;
+  since_ns_ = recent_since_ns_ = now_ns;
+  cpu_ns_ = recent_cpu_ns_ = cpu_ns;
   Schedule schedule;
   waits_known_ = ReadSchedule(thread, &schedule);
   waited_ns_ = schedule.waited_ns;
@@ -55,14 +52,23 @@ bool SelfClocked::WasBusy(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_n
   return busy_ns >= needed_ns || (needed_ns - busy_ns < (now_ns - since_ns_) / 5 && WaitsForCore(thread));
 }
 
+bool SelfClocked::ComputedRecently(uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns) {
+  const uint64_t watched_ns = now_ns - recent_since_ns_;
+  if (watched_ns < std::max(kShortestRecentNs, kRecentPeriods * period_ns)) return false;
+  const bool computed = recent_since_ns_ != 0 && cpu_ns >= recent_cpu_ns_ + watched_ns / 100 * kBeginsPercent;
+  recent_since_ns_ = now_ns;
+  recent_cpu_ns_ = cpu_ns;
+  return computed;
+}
+
 bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns) {
-  const uint64_t watch_ns = WatchNs(period_ns);
-  if (now_ns < since_ns_ + watch_ns) return false;
+  const bool computed = ComputedRecently(cpu_ns, now_ns, period_ns);
+  if (!computed && now_ns < since_ns_ + kWatchNs) return false;
   // A thread that used no CPU to speak of is not asked about its waits at each turn.
   const uint64_t used_ns = cpu_ns > cpu_ns_ ? cpu_ns - cpu_ns_ : 0;
-  const bool busy = since_ns_ != 0 && period_ns <= kLongestPeriodNs && now_ns >= not_before_ns_ && used_ns > watch_ns / 20 &&
-                    WasBusy(thread, cpu_ns, now_ns, kBeginsPercent);
-  if (used_ns > watch_ns / 20) {
+  const bool busy = since_ns_ != 0 && period_ns <= kLongestPeriodNs && now_ns >= not_before_ns_ &&
+                    (computed || (used_ns > kWatchNs / 20 && WasBusy(thread, cpu_ns, now_ns, kBeginsPercent)));
+  if (used_ns > kWatchNs / 20) {
     Watch(thread, cpu_ns, now_ns);
   } else {
     since_ns_ = now_ns;
@@ -103,8 +109,7 @@ bool SelfClocked::GoesOn(capture::ThreadState* state, ClockedThread* thread, uin
     Watch(thread, ReadCpuNs(*thread), now_ns);
     return false;
   }
-  // A longer look than the one that began it: it may sleep for a moment.
-  if (now_ns < since_ns_ + kLongestWatchNs) return true;
+  if (now_ns < since_ns_ + kWatchNs) return true;
   const uint64_t cpu_ns = ReadCpuNs(*thread);
   const uint64_t fired = state->self_clock.fired.load(std::memory_order_relaxed);
   if (fired != fired_) {

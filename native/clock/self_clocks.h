@@ -1,10 +1,11 @@
 // Which threads clock themselves (capture/self_clock.h): the sampler's side of it.
 //
-// A thread that was running or ready to run for 95 % of twenty periods (20 ms at the least, a tenth of a second at the most) gets a timer
-// of its own, and the sampler no longer looks at it at each tick. One that slept more than a tenth of the time between two checks goes
-// back: its samples would be few where sleeps take no signals, and signals would find it asleep too often where they do. So does one whose
-// signals do not come (it blocks them). The kernel's count of the time that a thread waited for a core (schedstat) makes the difference
-// between asleep and displaced; where the kernel doesn't tell, only threads with a core of their own clock themselves.
+// A thread that was running or ready to run for 95 % of a tenth of a second, or running for 95 % of twenty periods (20 ms at the least),
+// gets a timer of its own, and the sampler no longer looks at it at each tick. (The shorter look does not count what it waited for a core:
+// on busy cores a thread that sleeps often fills twenty periods with one burst.) One that slept more than a tenth of the time between two
+// checks goes back: its samples would be few where sleeps take no signals, and signals would find it asleep too often where they do. So
+// does one whose signals do not come (it blocks them). The kernel's count of the time that a thread waited for a core (schedstat) makes the
+// difference between asleep and displaced; where the kernel doesn't tell, only threads with a core of their own clock themselves.
 //
 // Not below kLeastHz: the sampler's ticks cost nothing there. Not while wall time is recorded, which needs the ticks.
 //
@@ -32,11 +33,16 @@ class SelfClocked {
 
  private:
   void Watch(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns);
+  // It ran nearly all the time since the last look that was long enough; a new look begins.
+  bool ComputedRecently(uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns);
   bool WasBusy(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t percent) const;
 
   // Since when the thread is watched, and its clocks then.
   uint64_t since_ns_ = 0;
   uint64_t cpu_ns_ = 0;
+  // The same of the shorter look.
+  uint64_t recent_since_ns_ = 0;
+  uint64_t recent_cpu_ns_ = 0;
   uint64_t waited_ns_ = 0;
   bool waits_known_ = false;
   uint64_t not_before_ns_ = 0;
