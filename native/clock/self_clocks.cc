@@ -40,7 +40,7 @@ void SelfClocked::Watch(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns)
   waited_ns_ = schedule.waited_ns;
 }
 
-bool SelfClocked::WasBusy(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t percent) const {
+bool SelfClocked::WasBusy(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t percent, uint64_t longest_wait_ns) const {
   if (cpu_ns < cpu_ns_) return false;  // it is gone
   uint64_t busy_ns = cpu_ns - cpu_ns_;
   const uint64_t needed_ns = (now_ns - since_ns_) / 100 * percent;
@@ -49,7 +49,7 @@ bool SelfClocked::WasBusy(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_n
   if (!waits_known_ || !ReadSchedule(thread, &schedule)) return false;
   busy_ns += schedule.waited_ns - waited_ns_;
   // The kernel counts a wait when it is over: what is missing may be the wait of this moment.
-  return busy_ns >= needed_ns || (needed_ns - busy_ns < (now_ns - since_ns_) / 5 && WaitsForCore(thread));
+  return busy_ns >= needed_ns || (needed_ns - busy_ns < longest_wait_ns && WaitsForCore(thread));
 }
 
 bool SelfClocked::ComputedRecently(uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns) {
@@ -62,12 +62,17 @@ bool SelfClocked::ComputedRecently(uint64_t cpu_ns, uint64_t now_ns, uint64_t pe
 }
 
 bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns) {
+  // A wait that goes on began after the last look behind which the thread ran.
+  if (cpu_ns != looked_cpu_ns_) ran_ns_ = looked_ns_;
+  looked_ns_ = now_ns;
+  looked_cpu_ns_ = cpu_ns;
   const bool computed = ComputedRecently(cpu_ns, now_ns, period_ns);
   if (!computed && now_ns < since_ns_ + kWatchNs) return false;
   // A thread that used no CPU to speak of is not asked about its waits at each turn.
   const uint64_t used_ns = cpu_ns > cpu_ns_ ? cpu_ns - cpu_ns_ : 0;
   const bool busy = since_ns_ != 0 && period_ns <= kLongestPeriodNs && now_ns >= not_before_ns_ &&
-                    (computed || (used_ns > kWatchNs / 20 && WasBusy(thread, cpu_ns, now_ns, kBeginsPercent)));
+                    (computed || (used_ns > kWatchNs / 20 &&
+                                  WasBusy(thread, cpu_ns, now_ns, kBeginsPercent, std::min(now_ns - ran_ns_, (now_ns - since_ns_) / 5))));
   if (used_ns > kWatchNs / 20) {
     Watch(thread, cpu_ns, now_ns);
   } else {
@@ -118,7 +123,9 @@ bool SelfClocked::GoesOn(capture::ThreadState* state, ClockedThread* thread, uin
   }
   const bool blocked = cpu_ns > fired_cpu_ns_ + std::max(kPatienceNs, kPatiencePeriods * period_ns);
   if (blocked) not_before_ns_ = now_ns + kBlockedPauseNs;
-  const bool goes_on = !blocked && period_ns <= kLongestPeriodNs && WasBusy(thread, cpu_ns, now_ns, kGoesOnPercent);
+  // Nobody looked at it meanwhile: a wait that goes on may be as long as the kernel lets threads wait.
+  const bool goes_on =
+      !blocked && period_ns <= kLongestPeriodNs && WasBusy(thread, cpu_ns, now_ns, kGoesOnPercent, (now_ns - since_ns_) / 5);
   if (!goes_on) Stop(state);
   Watch(thread, cpu_ns, now_ns);
   return goes_on;

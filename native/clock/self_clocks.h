@@ -35,7 +35,9 @@ class SelfClocked {
   void Watch(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns);
   // It ran nearly all the time since the last look that was long enough; a new look begins.
   bool ComputedRecently(uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns);
-  bool WasBusy(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t percent) const;
+  // Running or waiting for a core for so much of the time since it is watched. The kernel counts a wait when it is over: one that goes on
+  // is taken to be no longer than `longest_wait_ns`.
+  bool WasBusy(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t percent, uint64_t longest_wait_ns) const;
 
   // Since when the thread is watched, and its clocks then.
   uint64_t since_ns_ = 0;
@@ -43,6 +45,10 @@ class SelfClocked {
   // The same of the shorter look.
   uint64_t recent_since_ns_ = 0;
   uint64_t recent_cpu_ns_ = 0;
+  // The sampler's last look, and the last one behind which the thread ran.
+  uint64_t looked_ns_ = 0;
+  uint64_t looked_cpu_ns_ = 0;
+  uint64_t ran_ns_ = 0;
   uint64_t waited_ns_ = 0;
   bool waits_known_ = false;
   uint64_t not_before_ns_ = 0;
