@@ -24,7 +24,7 @@ const steadyLarge = (growingPercent) => [...steadyYoung, '--no-incremental-marki
 
 export const WORKLOADS = {
   cpu: { text: 'numbers, objects, strings, JSON; JIT-heavy', way: 'turns', warm: 20, nodeArgs: [...steadyYoung, ...steadyOld] },
-  typescript: { text: 'the TypeScript compiler checks src/', way: 'turns', warm: 1, nodeArgs: steadyLarge(50) },
+  typescript: { text: 'the TypeScript compiler checks src/export', way: 'turns', warm: 1, ms: 4000, nodeArgs: steadyLarge(50) },
   promises: { text: 'chains of async functions', way: 'turns', warm: 4000, nodeArgs: steadyOld },
   http: { text: 'JSON server under load, spans', way: 'turns', warm: 160, nodeArgs: steadyOld },
   streams: { text: 'streams, zlib, crypto', way: 'turns', warm: 10, nodeArgs: steadyOld },

@@ -2,9 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import * as http from 'node:http';
-import * as https from 'node:https';
-import type { Duplex } from 'node:stream';
-import * as tls from 'node:tls';
+import type * as https from 'node:https';
+import type * as tls from 'node:tls';
+import { address } from './address';
 import type { CheckedNetwork } from './network';
 import { type Environment, proxyFor, proxyHeaders } from './proxy';
 
@@ -13,8 +13,12 @@ export interface Connection {
   agent: http.Agent;
   /** What differs from a plain request to the receiver: through an http proxy, the proxy's address and the whole URL as path. */
   options(url: URL): http.RequestOptions;
-  secure: boolean;
+  /** Of node:http or node:https, as the connection is. */
+  request: typeof http.request;
 }
+
+/** Only where there is TLS: loading it takes as long as all the rest of a first delivery. */
+const loadHttps = () => require('node:https') as typeof https;
 
 type Certificates = Pick<tls.ConnectionOptions, 'ca' | 'cert' | 'key'>;
 
@@ -36,13 +40,18 @@ export function connect(network: CheckedNetwork, env: Environment): Connection {
   const keep = { keepAlive: true, maxSockets: 1 };
   const pems = secure ? certificates(network.tls) : {};
   if (!proxy) {
-    const agent = secure ? new https.Agent({ ...keep, ...pems }) : new http.Agent(keep);
-    return { agent, secure, options: direct };
+    const { Agent, request } = secure ? loadHttps() : http;
+    return { agent: new Agent({ ...keep, ...pems }), request, options: direct };
   }
-  if (secure) return { agent: new TunnelAgent(proxy, { ...keep, ...pems }, network.connectTimeoutMs), secure, options: direct };
+  if (secure) {
+    const { TunnelAgent } = require('./tunnel') as typeof import('./tunnel');
+    const agent = new TunnelAgent(proxy, { ...keep, ...pems }, network.connectTimeoutMs);
+    return { agent, request: loadHttps().request, options: direct };
+  }
+  const { Agent, request } = proxy.protocol === 'https:' ? loadHttps() : http;
   return {
-    agent: proxy.protocol === 'https:' ? new https.Agent(keep) : new http.Agent(keep),
-    secure: proxy.protocol === 'https:',
+    agent: new Agent(keep),
+    request,
     options: (target) => ({
       ...address(proxy),
       path: target.href,
@@ -53,61 +62,4 @@ export function connect(network: CheckedNetwork, env: Environment): Connection {
 
 function direct(url: URL): http.RequestOptions {
   return { ...address(url), path: url.pathname + url.search };
-}
-
-function address(url: URL): http.RequestOptions {
-  return {
-    protocol: url.protocol,
-    hostname: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port || (url.protocol === 'https:' ? 443 : 80),
-  };
-}
-
-/** TLS to the receiver inside a tunnel that the proxy opens (CONNECT): the proxy sees the host's name, nothing else. */
-class TunnelAgent extends https.Agent {
-  readonly #proxy: URL;
-  readonly #timeoutMs: number;
-
-  constructor(proxy: URL, options: https.AgentOptions, timeoutMs: number) {
-    super(options);
-    this.#proxy = proxy;
-    this.#timeoutMs = timeoutMs;
-  }
-
-  // Node's types leave it out; the documentation has it: return nothing, call back with a socket.
-  override createConnection(options: tls.ConnectionOptions, done: (error: Error | null, socket?: Duplex) => void): undefined {
-    const host = String(options.host);
-    const target = `${host.includes(':') ? `[${host}]` : host}:${options.port}`;
-    const { request } = this.#proxy.protocol === 'https:' ? https : http;
-    let answered = false;
-    const once = (error: Error | null, socket?: Duplex) => {
-      if (answered) socket?.destroy();
-      else done(error, socket);
-      answered = true;
-    };
-    const asked = request({
-      ...address(this.#proxy),
-      method: 'CONNECT',
-      path: target,
-      headers: { host: target, ...proxyHeaders(this.#proxy) },
-      agent: false,
-      timeout: this.#timeoutMs,
-    });
-    asked.on('connect', (reply, socket) => {
-      if (reply.statusCode !== 200) {
-        socket.destroy();
-        once(new Error(`the proxy refused the tunnel with status ${reply.statusCode}`));
-        return;
-      }
-      once(null, tls.connect({ ...options, socket, servername: options.servername ?? (host.includes(':') ? '' : host) }));
-    });
-    asked.on('response', (reply) => {
-      reply.destroy();
-      once(new Error(`the proxy answered with status ${reply.statusCode}`));
-    });
-    asked.on('timeout', () => asked.destroy(new Error('the proxy does not answer')));
-    asked.on('error', (error) => once(new Error(`the proxy: ${error.message}`, { cause: error })));
-    asked.end();
-    return undefined;
-  }
 }

@@ -1,8 +1,7 @@
 // One POST and its whole answer, within limits: a time for the connection, a time for everything, a size for the answer. A receiver that hangs, drips or streams
 // for ever costs at most those.
 
-import * as http from 'node:http';
-import * as https from 'node:https';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Connection } from './connection';
@@ -19,7 +18,7 @@ export interface Post {
 
 export interface Reply {
   status: number;
-  headers: http.IncomingHttpHeaders;
+  headers: IncomingHttpHeaders;
   body: Buffer;
 }
 
@@ -64,7 +63,7 @@ class StaleConnection extends Error {}
 function attempt(connection: Connection, { url, headers, body, connectTimeoutMs, timeoutMs, signal }: Post): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const route = connection.options(url);
-    const sending = (connection.secure ? https : http).request({
+    const sending = connection.request({
       ...route,
       method: 'POST',
       agent: connection.agent,

@@ -5,13 +5,15 @@
 //
 // `__name__` and the profile's own types make the type that its UI lists: `process_cpu:cpu:nanoseconds:cpu:nanoseconds`, `wall:wall:nanoseconds:wall:nanoseconds`.
 
-import { Writer } from 'protobufjs/minimal';
+import { ByteWriter } from '../pprof/byte-writer';
 import type { FinishedProfile, ProcessFacts } from './exporter';
 import { legalLabelName } from './label-guard';
 
 const METRIC = { cpu: 'process_cpu', wall: 'wall' } as const;
 /** What a service without a name is called; Pyroscope's own word for it. */
 export const UNNAMED_SERVICE = 'unspecified';
+/** Enough for most: the writer grows. */
+const ROOM_FOR_LABELS = 1024;
 
 /** Labels of the series, `__name__` left out. A tag of the name `hostname` or `service_name` wins. */
 export function seriesLabels({ appName, tags, hostname }: ProcessFacts): Map<string, string> {
@@ -25,22 +27,32 @@ export function seriesLabels({ appName, tags, hostname }: ProcessFacts): Map<str
 
 /** @param id a UUID, the same in every attempt */
 export function pushRequest(mode: FinishedProfile['mode'], labels: Map<string, string>, gzipPprof: Uint8Array, id: string): Uint8Array {
-  const out = Writer.create();
-  const message = (field: number) => out.uint32((field << 3) | 2);
-  message(1).fork();
+  // Not protobufjs: loading it takes longer than all of a first delivery, in a process that may not live long.
+  const out = new ByteWriter(gzipPprof.length + ROOM_FOR_LABELS);
+  const field = (number: number) => out.uint32((number << 3) | 2);
+  const text = (number: number, value: string) => {
+    field(number);
+    out.string(value);
+  };
+  field(1);
+  out.open(gzipPprof.length);
   // Sorted, as the receiver keeps them.
   const pairs = [['__name__', METRIC[mode]] as const, ...labels].sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [name, value] of pairs) {
-    message(1).fork();
-    message(1).string(name);
-    message(2).bytes(Buffer.from(value));
-    out.ldelim();
+    field(1);
+    out.open();
+    text(1, name);
+    text(2, value);
+    out.close();
   }
-  message(2).fork();
-  message(1).bytes(gzipPprof);
-  message(2).string(id);
-  out.ldelim();
-  out.ldelim();
+  field(2);
+  out.open(gzipPprof.length);
+  field(1);
+  out.uint32(gzipPprof.length);
+  out.raw(gzipPprof);
+  text(2, id);
+  out.close();
+  out.close();
   return out.finish();
 }
 

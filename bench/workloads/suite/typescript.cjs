@@ -1,4 +1,5 @@
-// The TypeScript compiler checks a real project: a unit is this repository's src/, from nothing (about 1 s). The loop turns between units.
+// The TypeScript compiler checks a real project: a unit is this repository's src/export with all that it imports (some 200 files), from nothing: 0.5 to 2 s. The loop
+// turns between units.
 
 const { setImmediate: turn } = require('node:timers/promises');
 
@@ -7,7 +8,7 @@ exports.prepare = async ({ program }) => {
   return {
     run: async (units) => {
       for (let i = 0; i < units; i++) {
-        program.label({ task: 'check' }, check);
+        program.label({ task: 'check' }, () => check('export'));
         await turn();
       }
     },
