@@ -6,7 +6,7 @@
 // how much: 'ready' goes to it by IPC, each { units } of its messages is a turn that is measured and answered, { end } ends it; between turns the process waits while
 // other variants have theirs. Prints JSON on the last line of stdout: what the part (all turns together) cost the process (all its threads, the profiler's too), what
 // the program's own JavaScript threads used since the start, the time that the starting call kept its caller, and what the profiler says of itself: `own` from the
-// first turn to the end, `ownInside` within turns. Profiles go to `folder` or to the sink. With `whole` there is no warm-up and no settling: the parent measures the
+// first turn to the end, `ownInside` within turns (with `whole` since the start, as `threads`). Profiles go to `folder` or to the sink. With `whole` there is no warm-up and no settling: the parent measures the
 // process from outside, with its start and its end.
 
 const { once } = require('node:events');
@@ -126,6 +126,14 @@ async function takeTurns(turn) {
   }
 }
 
+/** Of a whole process, which is measured from its start to its end: its main thread so far, the profiler's threads, and its own account. */
+function wholeAccount(profiler, { threads }) {
+  const own = profiler.own();
+  // Those that have ended are only known by it.
+  const ownMs = own?.encoderNs === undefined ? 0 : (own.samplerNs + own.collectorNs + own.encoderNs) / 1e6;
+  return { threads: { main: threadCpuMs(), own: Math.max(threads.own, ownMs) }, ...(own && { ownInside: own }) };
+}
+
 async function main() {
   const profiler = startProfiler(run);
   const threadBefore = threadCpuMs();
@@ -150,7 +158,8 @@ async function main() {
   await work.end?.();
   program.end();
   await profiler.end();
-  console.log(`\n${JSON.stringify({ ...part, programMs, own, startMs: profiler.startMs, loadMs: profiler.loadMs })}`);
+  const whole = run.whole ? wholeAccount(profiler, part) : {};
+  console.log(`\n${JSON.stringify({ ...part, ...whole, programMs, own, startMs: profiler.startMs, loadMs: profiler.loadMs })}`);
   // What keeps the loop is the workload's or a peer's; --cpu-prof writes in the exit.
   process.exit(0);
 }

@@ -13,7 +13,7 @@
 //   `on` is also cleared by the sampler (the thread sleeps now and then, the signal does not come, wall time is to be recorded, the clock
 // stops); a signal that is on its way then does nothing and sets nothing. Who clears it switches the timer off behind that; a handler that
 // sets it at the same time looks at `on` behind its own call, and switches it off, too: one of both is last. The timer lives as long as the
-// thread is registered: an id is never used for another timer while a handler may hold it.
+// thread is registered, or until sampling has another signal: an id is never used for another timer while a handler may hold it.
 //   Who writes: `timer` the sampler or whoever removes the thread; `on` as said; all else the handler, or the sampler before it stores
 //   `on`.
 #pragma once

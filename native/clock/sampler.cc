@@ -181,9 +181,11 @@ void Sampler::Run() {
     if (kicked) continue;
     const uint64_t now = capture::MonotonicNowNs();
     if (!Tick(period_ns)) break;
-    if (now - checked_ns_ >= kCheckNs) CheckSelfClocked(period_ns);
-    // Nobody to look at: a thread that no longer clocks itself says so, and a new one is announced.
-    if (all_self_clocked_) {
+    bool taken_back = false;
+    if (now - checked_ns_ >= kCheckNs) CheckSelfClocked(period_ns, &taken_back);
+    // Nobody to look at: a thread that ends its clock says so, a new one is announced, and one that is armed later is met by its wake
+    // timer.
+    if (all_self_clocked_ && !taken_back) {
       if (!Park(period_ns)) break;
       continue;
     }
@@ -252,14 +254,16 @@ bool Sampler::Tick(uint64_t period_ns) {
     }
     Look(&entry, modes, now, dead_ns);
     if (signal_taken_.load()) return false;
-    if (!modes.wall) entry.self_clocked = entry.self.Begins(entry.state, &entry.clocked, entry.seen_cpu_ns, now, period_ns);
+    // Not `now`: what the thread ran while the sampler was kept from going on is in its clock.
+    const uint64_t looked_ns = capture::MonotonicNowNs();
+    if (!modes.wall) entry.self_clocked = entry.self.Begins(entry.state, &entry.clocked, entry.seen_cpu_ns, looked_ns, period_ns);
     others++;
   }
   all_self_clocked_ = self_clocked > 0 && others == 0;
   return true;
 }
 
-size_t Sampler::CheckSelfClocked(uint64_t period_ns) {
+size_t Sampler::CheckSelfClocked(uint64_t period_ns, bool* taken_back) {
   const uint64_t now = capture::MonotonicNowNs();
   checked_ns_ = now;
   size_t count = 0;
@@ -267,7 +271,11 @@ size_t Sampler::CheckSelfClocked(uint64_t period_ns) {
   for (Entry& entry : entries_) {
     if (!entry.self_clocked) continue;
     entry.self_clocked = entry.self.GoesOn(entry.state, &entry.clocked, now, period_ns);
-    if (entry.self_clocked) count++;
+    if (entry.self_clocked) {
+      count++;
+    } else {
+      *taken_back = true;
+    }
     entry.seen_cpu_ns = ReadCpuNs(entry.clocked);
   }
   return count;
@@ -343,7 +351,9 @@ void Sampler::Send(Entry* entry, const capture::Wanted& wanted, uint64_t cpu_ns)
 }
 
 bool Sampler::Park(uint64_t period_ns) {
-  size_t self_clocked = CheckSelfClocked(period_ns);
+  bool taken_back = false;
+  const size_t self_clocked = CheckSelfClocked(period_ns, &taken_back);
+  if (taken_back) return true;  // that one needs ticks
   {
     std::lock_guard<std::mutex> lock(mutex_);
     for (Entry& entry : entries_) {
@@ -365,9 +375,8 @@ bool Sampler::Park(uint64_t period_ns) {
     // Timers go on sending: the sooner they stop the better when somebody took the signal.
     handler_seen_ = false;
     in_place = SignalIsOurs();
-    const size_t left = CheckSelfClocked(period_ns);
-    if (left < self_clocked) break;  // that one needs ticks
-    self_clocked = left;
+    // One that is gone may have been the last that clocked itself.
+    if (CheckSelfClocked(period_ns, &taken_back) < self_clocked || taken_back) break;
   }
   {
     std::lock_guard<std::mutex> lock(mutex_);

@@ -93,8 +93,8 @@ class Sampler {
   void Send(Entry* entry, const capture::Wanted& wanted, uint64_t cpu_ns);
   Modes modes() const;
   bool Park(uint64_t period_ns);
-  // Threads that clock themselves: goes on, or the sampler looks after them again. Returns how many there are.
-  size_t CheckSelfClocked(uint64_t period_ns);
+  // Threads that clock themselves: goes on, or the sampler looks after them again (`taken_back`). Returns how many there are.
+  size_t CheckSelfClocked(uint64_t period_ns, bool* taken_back);
   void RenewSelfClocked();
   bool SleepToNextTick(uint64_t period_ns, bool kicked);
   uint64_t RandomGap(uint64_t period_ns);

@@ -12,10 +12,16 @@ namespace strobe::clock {
 namespace {
 
 constexpr uint64_t kWatchNs = 100'000'000;
-// A thread that computes, and is not kept from its core, is known sooner: a tick of the sampler costs twice a shot of the thread's own
-// timer, and going to sleep costs some three shots for nothing, which behind twenty periods of work is the smaller part.
+// A thread that computes is known sooner: a tick of the sampler costs twice a shot of the thread's own timer, and going to sleep costs some
+// three shots for nothing, which behind twenty periods of work is the smaller part.
 constexpr uint64_t kRecentPeriods = 20;
 constexpr uint64_t kShortestRecentNs = 20'000'000;
+constexpr uint64_t kRecentRanPercent = 60;
+constexpr uint64_t kStandsNs = 2'000'000;
+// One that was found to sleep too much is not believed so soon again.
+constexpr uint64_t kRecentPauseNs = 1'000'000'000;
+// Nobody looked for so long (wall mode, no run, not armed): what the thread did meanwhile says nothing of now.
+constexpr uint64_t kStaleNs = 1'000'000'000;
 constexpr uint64_t kBeginsPercent = 95;
 constexpr uint64_t kGoesOnPercent = 90;
 constexpr uint64_t kLongestPeriodNs = 50'000'000;  // 20 Hz
@@ -32,54 +38,72 @@ bool WaitsForCore(ClockedThread* thread) {
 
 }  // namespace
 
-void SelfClocked::Watch(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns) {
-  since_ns_ = recent_since_ns_ = now_ns;
-  cpu_ns_ = recent_cpu_ns_ = cpu_ns;
+void SelfClocked::Watch(Watched* watched, ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns) const {
+  *watched = {now_ns, cpu_ns};
   Schedule schedule;
-  waits_known_ = ReadSchedule(thread, &schedule);
-  waited_ns_ = schedule.waited_ns;
+  watched->waits_known = ReadSchedule(thread, &schedule);
+  watched->waited_ns = schedule.waited_ns;
+  watched->uncounted_ns = stood_ ? now_ns - ran_ns_ : 0;
 }
 
-bool SelfClocked::WasBusy(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t percent, uint64_t longest_wait_ns) const {
-  if (cpu_ns < cpu_ns_) return false;  // it is gone
-  uint64_t busy_ns = cpu_ns - cpu_ns_;
-  const uint64_t needed_ns = (now_ns - since_ns_) / 100 * percent;
+void SelfClocked::WatchAnew(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns) {
+  looked_ns_ = ran_ns_ = now_ns;
+  looked_cpu_ns_ = cpu_ns;
+  stood_ = false;
+  Watch(&long_, thread, cpu_ns, now_ns);
+  recent_.since_ns = 0;
+}
+
+bool SelfClocked::WasBusy(const Watched& watched, ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t percent,
+                          uint64_t longest_wait_ns) {
+  if (cpu_ns < watched.cpu_ns) return false;  // it is gone
+  uint64_t busy_ns = cpu_ns - watched.cpu_ns;
+  const uint64_t needed_ns = (now_ns - watched.since_ns) / 100 * percent;
   if (busy_ns >= needed_ns) return true;
   Schedule schedule;
-  if (!waits_known_ || !ReadSchedule(thread, &schedule)) return false;
-  busy_ns += schedule.waited_ns - waited_ns_;
-  // The kernel counts a wait when it is over: what is missing may be the wait of this moment.
+  if (!watched.waits_known || !ReadSchedule(thread, &schedule)) return false;
+  const uint64_t waited_ns = schedule.waited_ns - watched.waited_ns;
+  busy_ns += waited_ns - std::min(waited_ns, watched.uncounted_ns);
   return busy_ns >= needed_ns || (needed_ns - busy_ns < longest_wait_ns && WaitsForCore(thread));
 }
 
-bool SelfClocked::ComputedRecently(uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns) {
-  const uint64_t watched_ns = now_ns - recent_since_ns_;
+bool SelfClocked::WasBusyRecently(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns) {
+  // What it does from now on is a look of its own: it begins when the thread runs again.
+  if (stood_ && now_ns - ran_ns_ > kStandsNs) recent_.since_ns = 0;
+  if (recent_.since_ns == 0) {
+    if (!stood_) Watch(&recent_, thread, cpu_ns, now_ns);
+    return false;
+  }
+  const uint64_t watched_ns = now_ns - recent_.since_ns;
   if (watched_ns < std::max(kShortestRecentNs, kRecentPeriods * period_ns)) return false;
-  const bool computed = recent_since_ns_ != 0 && cpu_ns >= recent_cpu_ns_ + watched_ns / 100 * kBeginsPercent;
-  recent_since_ns_ = now_ns;
-  recent_cpu_ns_ = cpu_ns;
-  return computed;
+  const bool busy = now_ns >= recent_not_before_ns_ && cpu_ns >= recent_.cpu_ns + watched_ns / 100 * kRecentRanPercent &&
+                    WasBusy(recent_, thread, cpu_ns, now_ns, kGoesOnPercent, std::min(now_ns - ran_ns_, watched_ns / 5));
+  Watch(&recent_, thread, cpu_ns, now_ns);
+  return busy;
 }
 
 bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns, uint64_t period_ns) {
+  if (now_ns > looked_ns_ + std::max(kStaleNs, kRecentPeriods * period_ns)) {
+    WatchAnew(thread, cpu_ns, now_ns);
+    return false;
+  }
   // A wait that goes on began after the last look behind which the thread ran.
-  if (cpu_ns != looked_cpu_ns_) ran_ns_ = looked_ns_;
+  stood_ = cpu_ns == looked_cpu_ns_;
+  if (!stood_) ran_ns_ = looked_ns_;
   looked_ns_ = now_ns;
   looked_cpu_ns_ = cpu_ns;
-  const bool computed = ComputedRecently(cpu_ns, now_ns, period_ns);
-  if (!computed && now_ns < since_ns_ + kWatchNs) return false;
-  // A thread that used no CPU to speak of is not asked about its waits at each turn.
-  const uint64_t used_ns = cpu_ns > cpu_ns_ ? cpu_ns - cpu_ns_ : 0;
-  const bool busy = since_ns_ != 0 && period_ns <= kLongestPeriodNs && now_ns >= not_before_ns_ &&
-                    (computed || (used_ns > kWatchNs / 20 &&
-                                  WasBusy(thread, cpu_ns, now_ns, kBeginsPercent, std::min(now_ns - ran_ns_, (now_ns - since_ns_) / 5))));
-  if (used_ns > kWatchNs / 20) {
-    Watch(thread, cpu_ns, now_ns);
-  } else {
-    since_ns_ = now_ns;
-    cpu_ns_ = cpu_ns;
-    waits_known_ = false;
+  bool busy = WasBusyRecently(thread, cpu_ns, now_ns, period_ns);
+  if (now_ns >= long_.since_ns + kWatchNs) {
+    const uint64_t used_ns = cpu_ns > long_.cpu_ns ? cpu_ns - long_.cpu_ns : 0;
+    if (used_ns > kWatchNs / 20) {
+      const uint64_t longest_wait_ns = std::min(now_ns - ran_ns_, (now_ns - long_.since_ns) / 5);
+      busy = busy || WasBusy(long_, thread, cpu_ns, now_ns, kBeginsPercent, longest_wait_ns);
+      Watch(&long_, thread, cpu_ns, now_ns);
+    } else {
+      long_ = {now_ns, cpu_ns};
+    }
   }
+  busy = busy && period_ns <= kLongestPeriodNs && now_ns >= not_before_ns_;
   // Its signal would end the process; the sampler's next look says why there is none.
   if (!busy || !capture::HandlerInPlace()) return false;
   capture::SelfClock& clock = state->self_clock;
@@ -111,10 +135,10 @@ bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uin
 bool SelfClocked::GoesOn(capture::ThreadState* state, ClockedThread* thread, uint64_t now_ns, uint64_t period_ns) {
   if (!state->self_clock.on.load(std::memory_order_acquire)) {
     // It was found asleep. Watched from here: what it did before counts for nothing.
-    Watch(thread, ReadCpuNs(*thread), now_ns);
+    WatchAnew(thread, ReadCpuNs(*thread), now_ns);
     return false;
   }
-  if (now_ns < since_ns_ + kWatchNs) return true;
+  if (now_ns < long_.since_ns + kWatchNs) return true;
   const uint64_t cpu_ns = ReadCpuNs(*thread);
   const uint64_t fired = state->self_clock.fired.load(std::memory_order_relaxed);
   if (fired != fired_) {
@@ -123,11 +147,12 @@ bool SelfClocked::GoesOn(capture::ThreadState* state, ClockedThread* thread, uin
   }
   const bool blocked = cpu_ns > fired_cpu_ns_ + std::max(kPatienceNs, kPatiencePeriods * period_ns);
   if (blocked) not_before_ns_ = now_ns + kBlockedPauseNs;
-  // Nobody looked at it meanwhile: a wait that goes on may be as long as the kernel lets threads wait.
-  const bool goes_on =
-      !blocked && period_ns <= kLongestPeriodNs && WasBusy(thread, cpu_ns, now_ns, kGoesOnPercent, (now_ns - since_ns_) / 5);
+  // Nobody looked at it meanwhile: how long a wait goes on is not known.
+  const bool busy = WasBusy(long_, thread, cpu_ns, now_ns, kGoesOnPercent, (now_ns - long_.since_ns) / 5);
+  const bool goes_on = !blocked && period_ns <= kLongestPeriodNs && busy;
   if (!goes_on) Stop(state);
-  Watch(thread, cpu_ns, now_ns);
+  if (!busy) recent_not_before_ns_ = now_ns + kRecentPauseNs;
+  WatchAnew(thread, cpu_ns, now_ns);
   return goes_on;
 }
 

@@ -48,6 +48,66 @@ void EndSampling(capture::ThreadState* state, Sampler* sampler) {
   state->tid.store(0);
 }
 
+// The sampler's looks at one thread, made up: at 1 kHz, a millisecond apart unless said otherwise.
+class Looks {
+ public:
+  Looks() : state_(Pool().Take()) { thread_.tid = static_cast<int32_t>(syscall(SYS_gettid)); }
+  ~Looks() {
+    SelfClocked::Forget(state_);
+    CloseClockedThread(&thread_);
+    Pool().Give(state_);
+  }
+  Looks(const Looks&) = delete;
+  Looks& operator=(const Looks&) = delete;
+
+  // How many looks it takes until the thread clocks itself, which ran for so much of each gap; 0: it does not, in `most` looks.
+  int Until(int most, double ran, uint64_t gap_ns = kMillisecond) {
+    for (int looks = 1; looks <= most; looks++) {
+      now_ns_ += gap_ns;
+      cpu_ns_ += static_cast<uint64_t>(static_cast<double>(gap_ns) * ran);
+      if (self_.Begins(state_, &thread_, cpu_ns_, now_ns_, kMillisecond)) return looks;
+    }
+    return 0;
+  }
+
+ private:
+  capture::ThreadState* state_;
+  ClockedThread thread_;
+  SelfClocked self_;
+  uint64_t now_ns_ = 5'000'000'000;
+  uint64_t cpu_ns_ = 1'000'000'000;
+};
+
+TEST(self_clock_begins_after_twenty_periods_of_work_wherever_it_begins) {
+  if (!Install()) return;
+  for (const int idle : {1, 7, 30, 500}) {
+    Looks looks;
+    CHECK_EQ(looks.Until(idle, 0), 0);
+    const int needed = looks.Until(100, 0.93);
+    CHECK(needed >= 20);
+    CHECK(needed <= 23);
+  }
+}
+
+TEST(self_clock_does_not_begin_below_nine_tenths) {
+  if (!Install()) return;
+  Looks looks;
+  CHECK_EQ(looks.Until(1000, 0.87), 0);
+  // Bursts that are shorter than twenty periods, and sleeps that are longer than a look can miss.
+  for (int i = 0; i < 50; i++) {
+    CHECK_EQ(looks.Until(15, 1), 0);
+    CHECK_EQ(looks.Until(4, 0), 0);
+  }
+}
+
+TEST(self_clock_does_not_begin_for_what_was_before_nobody_looked) {
+  if (!Install()) return;
+  Looks looks;
+  CHECK_EQ(looks.Until(3, 1), 0);
+  CHECK_EQ(looks.Until(1, 0.99, 600'000 * kMillisecond), 0);
+  CHECK_EQ(looks.Until(500, 0), 0);
+}
+
 TEST(self_clock_busy_threads_leave_the_sampler_in_peace) {
   if (!Install()) return;
   constexpr double kHz = 1000;
