@@ -3,7 +3,7 @@
 //   { variant: { kind, hz, … }, workload, units, warmUnits, settleMs, windowSeconds, folder, sink, whole, turns }
 //
 // The profiler starts first, as a preload would; the workload warms up; after `settleMs` the measured part does `units` of it. With `turns` the parent says when and
-// how much: 'ready' goes to it by IPC, each { units } of its messages is a turn that is measured and answered, { end } ends it; between turns the process waits while
+// how much: 'ready' goes to it by IPC, each { units } of its messages is a turn that is measured and answered (with `trial` it is in no sum), { end } ends it; between turns the process waits while
 // other variants have theirs. Prints JSON on the last line of stdout: what the part (all turns together) cost the process (all its threads, the profiler's too), what
 // the program's own JavaScript threads used since the start, the time that the starting call kept its caller, and what the profiler says of itself: `own` from the
 // first turn to the end, `ownInside` within turns (with `whole` since the start, as `threads`). Profiles go to `folder` or to the sink. With `whole` there is no warm-up and no settling: the parent measures the
@@ -117,12 +117,12 @@ function measuring(work, profiler) {
   };
 }
 
-async function takeTurns(turn) {
+async function takeTurns(turn, trial) {
   process.send('ready');
   for (;;) {
     const [message] = await once(process, 'message');
     if (message.end) return;
-    process.send(await turn(message.units));
+    process.send(await (message.trial ? trial : turn)(message.units));
   }
 }
 
@@ -147,7 +147,7 @@ async function main() {
   const ownBefore = profiler.own();
   const { turn, result } = measuring(work, profiler);
   if (run.turns) {
-    await takeTurns(turn);
+    await takeTurns(turn, measuring(work, profiler).turn);
     await sleep(DRAIN_MS);
   } else await turn(run.units);
   const part = result();

@@ -46,7 +46,8 @@ function guarded(failed) {
   };
 }
 
-async function roundOfTurns(names, { given, turns, guard, step }) {
+/** `turns` undefined: found out in this round. Resolves to { round, turns }. */
+async function roundOfTurns(names, { given, turns: known, guard, step }) {
   const runs = {};
   // Start and warm-up are most of a round's time, and not measured, but for the starting call: two at a time, for all variants alike.
   const waiting = shuffled(names);
@@ -58,6 +59,7 @@ async function roundOfTurns(names, { given, turns, guard, step }) {
   };
   await Promise.all(Array.from({ length: STARTING }, startNext));
   await sleep(SETTLE_MS);
+  const turns = known ?? (await sizedTurns(runs, { given, guard }));
   for (let at = 0; at < turns.count; at++) {
     for (const name of shuffled(names)) if (runs[name]) await guard(name, () => runs[name].turn(turns.units));
   }
@@ -68,24 +70,39 @@ async function roundOfTurns(names, { given, turns, guard, step }) {
       if (measurement) round[name] = measurement;
     }),
   );
-  return round;
+  return { round, turns };
 }
 
-/** CPU of a unit on this machine without a profiler, ms: turns' size is made from it, the same for all variants. The middle of three trials that are as long as a turn. */
-async function unitMs(given) {
-  const run = await startRun({ ...given, variant: VARIANTS[OFF[0]] });
-  await sleep(SETTLE_MS);
+/**
+ * Turns are sized on the machine, the same for all variants: by the middle of three trials that are as long as a turn, without a profiler where there is such a variant. The other variants do the
+ * same trials, so that all have done as much when they are measured.
+ */
+async function sizedTurns(runs, { given, guard }) {
+  const off = OFF.find((name) => runs[name]) ?? Object.keys(runs)[0];
+  const tried = [];
+  const trial = async (units) => {
+    tried.push(units);
+    return await runs[off].trial(units);
+  };
   let units = 1;
-  for (let cpuMs = await run.turn(units); cpuMs < TURN_MS / 2; cpuMs = await run.turn(units)) {
+  let cpuMs = await trial(units);
+  while (cpuMs < TURN_MS / 2) {
     units = Math.ceil((units * TURN_MS) / Math.max(cpuMs, 1));
+    cpuMs = await trial(units);
   }
-  const trials = [await run.turn(units), await run.turn(units), await run.turn(units)];
-  await run.end();
-  return median(trials) / units;
+  // A unit that is longer than a turn is one, whatever it takes.
+  const trials = cpuMs > 2 * TURN_MS ? [cpuMs] : [await trial(units), await trial(units), await trial(units)];
+  for (const [name, run] of Object.entries(runs)) {
+    if (name === off || !run) continue;
+    await guard(name, async () => {
+      for (const amount of tried) await run.trial(amount);
+    });
+  }
+  return turnsOf(given.workload, given.scale, median(trials) / units);
 }
 
-/** The dropped round: it warms the files' cache and the machine, for which one run of each side is enough. */
-const warmers = (names) => [...new Set([names[0], names.includes(DEFAULTS) ? DEFAULTS : names.at(-1)])];
+/** The dropped round: it warms the files' cache and the machine, for which one run with a profiler is enough. */
+const warmers = (names) => [names.includes(DEFAULTS) ? DEFAULTS : names.at(-1)];
 
 async function oneByOne(names, pairs, run) {
   const rounds = [];
@@ -123,9 +140,12 @@ export async function measureWorkload(name, { node, sink, variants, pairs, scale
   } else if (way === 'turns') {
     progress.part(name, names.length * pairs);
     const longer = { ...given, windowSeconds: windowSeconds * names.length };
-    turns = turnsOf(workload, scale, await unitMs(longer));
     rounds = [];
-    for (let at = 0; at < pairs; at++) rounds.push(await roundOfTurns(names, { given: longer, turns, guard, step }));
+    for (let at = 0; at < pairs; at++) {
+      const done = await roundOfTurns(names, { given: longer, turns, guard, step });
+      rounds.push(done.round);
+      turns = done.turns;
+    }
   } else {
     progress.part(name, warmers(names).length + names.length * pairs);
     rounds = await oneByOne(names, pairs, run);

@@ -1,6 +1,6 @@
 // One run of a workload under a variant: a fresh process (host.cjs), and what its profiler delivered.
 //
-// Contract: startRun() resolves to a run that is warm: `turn(units)` does so much of the workload, measured, and resolves to its CPU in ms; `end()` resolves to the measurement of all turns together
+// Contract: startRun() resolves to a run that is warm: `turn(units)` does so much of the workload, measured, and resolves to its CPU in ms; `trial(units)` does the same and is not in the measurement; `end()` resolves to the measurement of all turns together
 // (see figures.mjs). runOnce() is a run in one piece. A run that broke throws wherever it is asked next: it is never a measurement. The sink is one process for all runs.
 
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { delivered } from './delivered.mjs';
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 const HOST = file('host.cjs');
 /** The encoder's own start and its self-test are over by then; V8's idle collection of a loaded heap is not (idle waits for that). */
-export const SETTLE_MS = 600;
+export const SETTLE_MS = 300;
 const IDLE_SETTLE_MS = 20_000;
 /** Longer than an idle run: the delivery of what the start left is not idling. */
 const IDLE_WINDOW_SECONDS = 60;
@@ -128,13 +128,15 @@ export async function startRun(given) {
   early.catch(() => undefined);
   const told = async () => (await Promise.race([once(child, 'message'), early]))[0];
   await told();
+  const work = async (message) => {
+    child.send(message);
+    const { failed, cpuMs } = await told();
+    if (failed) throw new Error(`${what}: ${failed} requests failed`);
+    return cpuMs;
+  };
   return {
-    turn: async (units) => {
-      child.send({ units });
-      const { failed, cpuMs } = await told();
-      if (failed) throw new Error(`${what}: ${failed} requests failed`);
-      return cpuMs;
-    },
+    turn: (units) => work({ units }),
+    trial: (units) => work({ units, trial: true }),
     end: async () => {
       child.send({ end: true });
       return finish((await ended).stdout);

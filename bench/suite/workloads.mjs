@@ -26,7 +26,7 @@ export const WORKLOADS = {
   cpu: { text: 'numbers, objects, strings, JSON; JIT-heavy', way: 'turns', warm: 20, nodeArgs: [...steadyYoung, ...steadyOld] },
   typescript: { text: 'the TypeScript compiler checks src/export', way: 'turns', warm: 1, ms: 4000, nodeArgs: steadyLarge(50) },
   promises: { text: 'chains of async functions', way: 'turns', warm: 4000, nodeArgs: steadyOld },
-  http: { text: 'JSON server under load, spans', way: 'turns', warm: 160, nodeArgs: steadyOld },
+  http: { text: 'JSON server under load, spans', way: 'turns', warm: 145, nodeArgs: steadyOld },
   streams: { text: 'streams, zlib, crypto', way: 'turns', warm: 10, nodeArgs: steadyOld },
   heap: { text: 'allocation beside 300 MB alive', way: 'turns', warm: 40, ms: 3000, nodeArgs: steadyLarge(10) },
   threads: { text: 'four busy Workers', way: 'turns', warm: 6, nodeArgs: steadyOld },
@@ -48,7 +48,7 @@ export function turnsOf({ ms = PART_MS }, scale, unitMs) {
  * No workload whose cost is judged has them beside it: servers under @datadog/pprof wake up two hundred times a second.
  */
 export const SIZES = {
-  quick: { pairs: 5, scale: 0.6, workloads: ['cpu', 'promises', 'http', 'threads', 'loop', 'idle'], beside: { idle: 'threads' } },
+  quick: { pairs: 5, scale: 0.45, workloads: ['cpu', 'promises', 'http', 'threads', 'loop', 'idle'], beside: { idle: 'threads' } },
   normal: { pairs: 9, scale: 1.6, workloads: Object.keys(WORKLOADS) },
   full: { pairs: 15, scale: 2.5, workloads: Object.keys(WORKLOADS) },
 };

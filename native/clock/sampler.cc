@@ -189,6 +189,11 @@ void Sampler::Run() {
       if (!Park(period_ns)) break;
       continue;
     }
+    // What it ran while it clocked itself is not in what makes a process quiet.
+    if (taken_back) {
+      quiet_since_ns_ = now;
+      used_since_ns_ = 0;
+    }
     const uint64_t quiet_for = now - quiet_since_ns_;
     if (quiet_for >= kQuietNs && quiet_for >= kQuietPeriods * period_ns) {
       const bool quiet = used_since_ns_ < quiet_for / kQuietDivisor;
@@ -353,7 +358,12 @@ void Sampler::Send(Entry* entry, const capture::Wanted& wanted, uint64_t cpu_ns)
 bool Sampler::Park(uint64_t period_ns) {
   bool taken_back = false;
   const size_t self_clocked = CheckSelfClocked(period_ns, &taken_back);
-  if (taken_back) return true;  // that one needs ticks
+  if (taken_back) {
+    // That one needs ticks.
+    quiet_since_ns_ = capture::MonotonicNowNs();
+    used_since_ns_ = 0;
+    return true;
+  }
   {
     std::lock_guard<std::mutex> lock(mutex_);
     for (Entry& entry : entries_) {

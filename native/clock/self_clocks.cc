@@ -30,6 +30,8 @@ constexpr uint64_t kPatiencePeriods = 20;
 constexpr uint64_t kPatienceNs = 50'000'000;
 constexpr uint64_t kBlockedPauseNs = 5'000'000'000;
 
+uint64_t RecentNs(uint64_t period_ns) { return std::max(kShortestRecentNs, kRecentPeriods * period_ns); }
+
 // Ready to run, and its clock stands: a thread on a core is in the same state.
 bool WaitsForCore(ClockedThread* thread) {
   const uint64_t cpu_ns = ReadCpuNs(*thread);
@@ -49,7 +51,7 @@ void SelfClocked::Watch(Watched* watched, ClockedThread* thread, uint64_t cpu_ns
 void SelfClocked::WatchAnew(ClockedThread* thread, uint64_t cpu_ns, uint64_t now_ns) {
   looked_ns_ = ran_ns_ = now_ns;
   looked_cpu_ns_ = cpu_ns;
-  stood_ = false;
+  stood_ = ran_most_ = false;
   Watch(&long_, thread, cpu_ns, now_ns);
   recent_.since_ns = 0;
 }
@@ -71,11 +73,12 @@ bool SelfClocked::WasBusyRecently(ClockedThread* thread, uint64_t cpu_ns, uint64
   // What it does from now on is a look of its own: it begins when the thread runs again.
   if (stood_ && now_ns - ran_ns_ > kStandsNs) recent_.since_ns = 0;
   if (recent_.since_ns == 0) {
-    if (!stood_) Watch(&recent_, thread, cpu_ns, now_ns);
+    // One that runs for a moment now and then is not asked about its waits each time.
+    if (ran_most_) Watch(&recent_, thread, cpu_ns, now_ns);
     return false;
   }
   const uint64_t watched_ns = now_ns - recent_.since_ns;
-  if (watched_ns < std::max(kShortestRecentNs, kRecentPeriods * period_ns)) return false;
+  if (watched_ns < RecentNs(period_ns)) return false;
   const bool busy = now_ns >= recent_not_before_ns_ && cpu_ns >= recent_.cpu_ns + watched_ns / 100 * kRecentRanPercent &&
                     WasBusy(recent_, thread, cpu_ns, now_ns, kGoesOnPercent, std::min(now_ns - ran_ns_, watched_ns / 5));
   Watch(&recent_, thread, cpu_ns, now_ns);
@@ -89,10 +92,13 @@ bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uin
   }
   // A wait that goes on began after the last look behind which the thread ran.
   stood_ = cpu_ns == looked_cpu_ns_;
+  ran_most_ = cpu_ns > looked_cpu_ns_ + (now_ns - looked_ns_) / 2;
   if (!stood_) ran_ns_ = looked_ns_;
   looked_ns_ = now_ns;
   looked_cpu_ns_ = cpu_ns;
   bool busy = WasBusyRecently(thread, cpu_ns, now_ns, period_ns);
+  // What it did before says nothing of whether it goes on.
+  if (busy) long_ = recent_;
   if (now_ns >= long_.since_ns + kWatchNs) {
     const uint64_t used_ns = cpu_ns > long_.cpu_ns ? cpu_ns - long_.cpu_ns : 0;
     if (used_ns > kWatchNs / 20) {
@@ -126,6 +132,7 @@ bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uin
   clock.switches = ~uint64_t{0};  // not known: the first shot, when it is late, takes no sample
   fired_ = clock.fired.load(std::memory_order_relaxed);
   fired_cpu_ns_ = cpu_ns;
+  began_ns_ = now_ns;
   // The timer's first shot comes after `on`: the order in which the handler may see them.
   clock.on.store(true, std::memory_order_release);
   Renew(state);
@@ -134,7 +141,9 @@ bool SelfClocked::Begins(capture::ThreadState* state, ClockedThread* thread, uin
 
 bool SelfClocked::GoesOn(capture::ThreadState* state, ClockedThread* thread, uint64_t now_ns, uint64_t period_ns) {
   if (!state->self_clock.on.load(std::memory_order_acquire)) {
-    // It was found asleep. Watched from here: what it did before counts for nothing.
+    // It was found asleep. Watched from here: what it did before counts for nothing. One that went to sleep sooner than it had been watched
+    // for has cost more than it saved.
+    if (now_ns < began_ns_ + RecentNs(period_ns)) recent_not_before_ns_ = now_ns + kRecentPauseNs;
     WatchAnew(thread, ReadCpuNs(*thread), now_ns);
     return false;
   }
