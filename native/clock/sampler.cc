@@ -167,8 +167,7 @@ void Sampler::Run() {
   seated_.store(true);
   random_ ^= static_cast<uint32_t>(capture::MonotonicNowNs());
   if (random_ == 0) random_ = 1;  // xorshift's one fixed point
-  quiet_since_ns_ = capture::MonotonicNowNs();
-  used_since_ns_ = 0;
+  WatchForQuiet(capture::MonotonicNowNs());
   next_tick_ns_ = quiet_since_ns_;
   slow_ = false;
   bool kicked = false;
@@ -183,22 +182,17 @@ void Sampler::Run() {
     if (!Tick(period_ns)) break;
     bool taken_back = false;
     if (now - checked_ns_ >= kCheckNs) CheckSelfClocked(period_ns, &taken_back);
-    // Nobody to look at: a thread that ends its clock says so, a new one is announced, and one that is armed later is met by its wake
-    // timer.
+    // Nobody to look at: who ends its clock says so, a new thread is announced, one that is armed later is met by its wake timer.
     if (all_self_clocked_ && !taken_back) {
       if (!Park(period_ns)) break;
       continue;
     }
     // What it ran while it clocked itself is not in what makes a process quiet.
-    if (taken_back) {
-      quiet_since_ns_ = now;
-      used_since_ns_ = 0;
-    }
+    if (taken_back) WatchForQuiet(now);
     const uint64_t quiet_for = now - quiet_since_ns_;
     if (quiet_for >= kQuietNs && quiet_for >= kQuietPeriods * period_ns) {
       const bool quiet = used_since_ns_ < quiet_for / kQuietDivisor;
-      quiet_since_ns_ = now;
-      used_since_ns_ = 0;
+      WatchForQuiet(now);
       slow_ = quiet && modes().wall;
       if (quiet && !slow_ && !Park(period_ns)) break;
     }
@@ -355,13 +349,17 @@ void Sampler::Send(Entry* entry, const capture::Wanted& wanted, uint64_t cpu_ns)
   }
 }
 
+void Sampler::WatchForQuiet(uint64_t now) {
+  quiet_since_ns_ = now;
+  used_since_ns_ = 0;
+}
+
 bool Sampler::Park(uint64_t period_ns) {
   bool taken_back = false;
   const size_t self_clocked = CheckSelfClocked(period_ns, &taken_back);
   if (taken_back) {
     // That one needs ticks.
-    quiet_since_ns_ = capture::MonotonicNowNs();
-    used_since_ns_ = 0;
+    WatchForQuiet(capture::MonotonicNowNs());
     return true;
   }
   {
@@ -392,8 +390,7 @@ bool Sampler::Park(uint64_t period_ns) {
     std::lock_guard<std::mutex> lock(mutex_);
     for (Entry& entry : entries_) seat_.DisarmWake(&entry.clocked);
   }
-  quiet_since_ns_ = capture::MonotonicNowNs();
-  used_since_ns_ = 0;
+  WatchForQuiet(capture::MonotonicNowNs());
   // The thread that woke us by its timer runs now, at a random amount of its CPU: a fair moment for a sample. The end of a check is none,
   // and a kick least of all: it may come from a thread that has just gone to sleep.
   if (!in_place) return false;

@@ -93,6 +93,7 @@ class Sampler {
   void Send(Entry* entry, const capture::Wanted& wanted, uint64_t cpu_ns);
   Modes modes() const;
   bool Park(uint64_t period_ns);
+  void WatchForQuiet(uint64_t now);
   // Threads that clock themselves: goes on, or the sampler looks after them again (`taken_back`). Returns how many there are.
   size_t CheckSelfClocked(uint64_t period_ns, bool* taken_back);
   void RenewSelfClocked();
