@@ -60,20 +60,20 @@ async function main() {
     return results.end();
   }
   process.env.CXX = 'g++';
+  const addon = buildAddon({ out: 'build-asan', defines: SANITIZED, env: { CXX: 'g++' } });
+  if (!addon.ok) {
+    results.fail('addon with ASan', 'did not build', addon.log);
+    return results.end();
+  }
   for (const target of ['strobe_tests', 'strobe_heap_tests']) {
     await runCppTests(results, {
       name: `${target} under ASan and UBSan`,
-      dir: 'build-asan-test',
+      dir: 'build-asan',
+      besideAddon: true,
       target,
       defines: SANITIZED,
       env: { ASAN_OPTIONS, UBSAN_OPTIONS },
     });
-  }
-
-  const addon = buildAddon({ out: 'build-asan', defines: { STROBE_SANITIZE: 'address' }, env: { CXX: 'g++' } });
-  if (!addon.ok) {
-    results.fail('addon with ASan', 'did not build', addon.log);
-    return results.end();
   }
   if (!existsSync(join(root, 'dist', 'index.js'))) {
     const compiled = run('npm', ['run', '--silent', 'build:ts']);

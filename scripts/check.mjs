@@ -3,7 +3,7 @@
 // Contract: one line a check, the whole output of a failing one, last line `N passed, N failed[, N skipped]`; exit code 1 on a failure.
 // `--product` leaves the C++ tests out of clang-tidy, which takes as long for them as for all the rest.
 // `--fix` applies formats and safe lint fixes first. clang-tidy is not an npm package: when it is missing that is a failure in CI (CI=true)
-// and a named skip elsewhere. Runs without a build; build-test/compile_commands.json (made by `npm test`) gives clang-tidy the exact flags.
+// and a named skip elsewhere. Runs without a build; build/compile_commands.json (made by the build, and with the tests by `npm test`) gives clang-tidy the exact flags.
 
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -102,7 +102,7 @@ async function checkClangTidy(results, productOnly) {
     const reason = 'clang-tidy is not installed (Debian: clang-tidy; Fedora: clang-tools-extra; Alpine: clang-extra-tools)';
     return process.env.CI === 'true' ? results.fail('clang-tidy', reason) : results.skip('clang-tidy', reason);
   }
-  const database = join(root, 'build-test', 'compile_commands.json');
+  const database = join(root, 'build', 'compile_commands.json');
   const known = new Set();
   if (existsSync(database)) {
     for (const entry of JSON.parse(readFileSync(database, 'utf8'))) known.add(relative(root, resolve(entry.directory, entry.file)));

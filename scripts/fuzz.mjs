@@ -23,7 +23,8 @@ const SLACK_MS = 60_000;
 
 const DRIVERS = {
   own: {
-    dir: 'build-fuzz',
+    dir: 'build-asan',
+    besideAddon: true,
     compiler: 'g++',
     flags: ['-std=c++20', '-fsanitize=address,undefined'],
     needs: 'g++ with libasan and libubsan (Debian: g++; Fedora: gcc-c++ libasan libubsan)',
@@ -66,14 +67,14 @@ async function main() {
     return 2;
   }
   const results = tally();
-  const { dir, compiler, flags, needs, args, note } = DRIVERS[asked.driver];
+  const { dir, besideAddon, compiler, flags, needs, args, note } = DRIVERS[asked.driver];
   if (!compilerAccepts(compiler, flags)) {
     results.fail('fuzz', `missing: ${needs}`);
     return results.end();
   }
   process.env.CXX = compiler;
   const programs = asked.targets.map((name) => `fuzz_${name}`);
-  const built = buildCpp({ dir, targets: programs, defines: { ...SANITIZED, STROBE_FUZZER: asked.driver } });
+  const built = buildCpp({ dir, targets: programs, besideAddon, defines: { ...SANITIZED, STROBE_FUZZER: asked.driver } });
   if (!built.ok) {
     results.fail('fuzz', built.note, built.log);
     return results.end();

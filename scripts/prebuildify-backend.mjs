@@ -3,7 +3,8 @@
 //
 // Contract: prebuildify calls it with node-gyp's arguments (`rebuild --target=… --arch=… --release`) in its working folder, here build-prebuild/,
 // and takes the first `.node` in build/Release under it. A Node-API binary serves every Node version, so the target is not used; the
-// architecture must be this machine's (release builds run on native runners). The checkout's own build/ is not touched.
+// architecture must be this machine's (release builds run on native runners). It is the checkout's own build/, up to date: what was tested is
+// what is packed.
 
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,11 +16,11 @@ if (arch !== process.arch) {
   process.exit(1);
 }
 
-const { ok, binary, log } = buildAddon({ out: 'build-prebuild/cmake' });
+const { ok, binary, log } = buildAddon();
 if (!ok) {
   console.error(`${log}\nprebuildify-backend: the build of the addon failed; its log is above.`);
   process.exit(1);
 }
 const release = join(process.cwd(), 'build', 'Release');
 mkdirSync(release, { recursive: true });
-copyFileSync(binary, join(release, 'strobe.node')); // prebuildify moves it away; the copy keeps the next build incremental
+copyFileSync(binary, join(release, 'strobe.node')); // prebuildify moves and strips it

@@ -17,7 +17,7 @@ import { table } from '../bench/lib/table.mjs';
 import { tally } from '../test/run.mjs';
 import { growth, growthAbove, idle, judgeSession, TOLERANCE } from '../test/soak/judge.mjs';
 import { buildNative, soak, takeFiles } from '../test/soak/run.mjs';
-import { asanEnv } from './asan.mjs';
+import { asanEnv, SANITIZED } from './asan.mjs';
 import { buildAddon, isMain, requireDependencies, root, run } from './build-native.mjs';
 import { ensureNodes, MAJORS, nodeBinary } from './nodes.mjs';
 
@@ -101,7 +101,7 @@ function prepare(asked) {
     const built = process.env.STROBE_BINARY ? { ok: true } : run('npm', ['run', '--silent', 'build:native']);
     return built.ok ? { env: {} } : { failure: 'the addon did not build', log: built.log };
   }
-  const addon = buildAddon({ out: 'build-asan', defines: { STROBE_SANITIZE: 'address' }, env: { CXX: 'g++' } });
+  const addon = buildAddon({ out: 'build-asan', defines: SANITIZED, env: { CXX: 'g++' } });
   if (!addon.ok) return { failure: 'the addon with ASan did not build', log: addon.log };
   const env = asanEnv(addon.binary);
   return env ? { env } : { failure: 'g++ with libasan and libubsan is missing (Debian: g++; Fedora: gcc-c++ libasan libubsan)' };

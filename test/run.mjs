@@ -151,19 +151,21 @@ const TOGETHER =
   /^(bench-|collector|config|control|convert|delivery|diff|doctor|exact-flags|export-|flamegraph|golden|input|lifetimes|otlp|pprof|probes|public|pyroscope|report|signal-measures|source-maps|spans-attach)/;
 
 const HEAP_TESTS = "c++ tests of reading V8's heap";
-const THREAD_SANITIZER = 'c++ ring, capture, code event and collector tests under ThreadSanitizer';
+const THREAD_SANITIZER = 'c++ tests of what threads share under ThreadSanitizer';
+const SHARED_BY_THREADS = 'attribution|capture|code_event|collector|gc_stack|handler|label_table|ring|sections|wall';
 
-/** Builds targets of CMakeLists.txt's tests into `<dir>` with these CMake definitions. Returns { ok, note, log }. */
-export function buildCpp({ dir, targets, defines = {} }) {
+/**
+ * Builds targets of CMakeLists.txt's tests into `<dir>` with these CMake definitions. Returns { ok, note, log }.
+ * @param besideAddon `dir` is an addon's build folder: the engine is compiled for both once, and the tests run what is in the addon
+ */
+export function buildCpp({ dir, targets, defines = {}, besideAddon = false }) {
   const { missing, advice } = missingTools();
   if (missing.length > 0) return { ok: false, note: `missing: ${missing.join(', ')}; install:\n${advice}`, log: '' };
   if (!existsSync(join(root, 'CMakeLists.txt')))
     return { ok: false, note: 'CMakeLists.txt is missing: run this in a checkout of the repository', log: '' };
   const settings = {
     STROBE_TESTS: 'ON',
-    STROBE_ADDON: 'OFF',
-    CMAKE_BUILD_TYPE: 'RelWithDebInfo',
-    CMAKE_EXPORT_COMPILE_COMMANDS: 'ON',
+    ...(besideAddon ? { CMAKE_BUILD_TYPE: 'Release' } : { STROBE_ADDON: 'OFF', CMAKE_BUILD_TYPE: 'RelWithDebInfo' }),
     ...defines,
   };
   const flags = Object.entries(settings).map(([key, value]) => `-D${key}=${value}`);
@@ -174,8 +176,8 @@ export function buildCpp({ dir, targets, defines = {} }) {
   };
   let step = configure();
   if (!step.ok && !step.fresh) {
-    // A cache made by other tools or in another place cannot be reused: once more in an empty folder.
-    rmSync(join(root, dir), { recursive: true, force: true });
+    // A cache made by other tools or in another place cannot be reused: once more without it. An addon that is there stays.
+    for (const name of ['CMakeCache.txt', 'CMakeFiles']) rmSync(join(root, dir, name), { recursive: true, force: true });
     step = configure();
   }
   if (step.ok) step = run('cmake', ['--build', dir, '--parallel', '2', '--target', ...targets]);
@@ -185,23 +187,22 @@ export function buildCpp({ dir, targets, defines = {} }) {
 /**
  * Builds C++ unit tests into `<dir>` with these CMake definitions and runs them; adds one line to `results`.
  * @param target strobe_tests, or strobe_heap_tests: the readers of V8's heap over an arena
- * @param filter arguments of the program: only tests whose name or file contains one of them
  */
-export async function runCppTests(results, { name, dir, target = 'strobe_tests', defines = {}, filter = [], env = {} }) {
-  const built = buildCpp({ dir, targets: [target], defines });
+export async function runCppTests(results, { name, dir, target = 'strobe_tests', defines = {}, besideAddon = false, env = {} }) {
+  const built = buildCpp({ dir, targets: [target], defines, besideAddon });
   if (!built.ok) return results.fail(name, built.note, built.log);
   const binary = join(root, dir, target);
-  let end = await runLimited(binary, filter, { limitMs: CPP_LIMIT_MS, env });
+  let end = await runLimited(binary, [], { limitMs: CPP_LIMIT_MS, env });
   if (end.output.includes('unexpected memory mapping')) {
     // Older ThreadSanitizer runtimes do not start where the kernel randomises addresses widely (vm.mmap_rnd_bits above 28).
-    end = await runLimited('setarch', ['-R', binary, ...filter], { limitMs: CPP_LIMIT_MS, env });
+    end = await runLimited('setarch', ['-R', binary], { limitMs: CPP_LIMIT_MS, env });
   }
   results.add(name, judge(end, readTotalLine(end.output), CPP_LIMIT_MS));
 }
 
 async function runCpp(results) {
-  await runCppTests(results, { name: 'c++ unit tests', dir: 'build-test' });
-  await runCppTests(results, { name: HEAP_TESTS, dir: 'build-test', target: 'strobe_heap_tests' });
+  await runCppTests(results, { name: 'c++ unit tests', dir: 'build', besideAddon: true });
+  await runCppTests(results, { name: HEAP_TESTS, dir: 'build', besideAddon: true, target: 'strobe_heap_tests' });
   const compiler = cxxCompiler();
   if (compiler !== undefined && !compilerAccepts(compiler, ['-std=c++20', '-fsanitize=thread'])) {
     const reason = `${compiler} cannot link -fsanitize=thread; install libtsan (Debian: part of g++; Fedora: libtsan)`;
@@ -210,8 +211,7 @@ async function runCpp(results) {
   await runCppTests(results, {
     name: THREAD_SANITIZER,
     dir: 'build-tsan',
-    defines: { STROBE_SANITIZE: 'thread' },
-    filter: ['ring', 'capture', 'code_events', 'collector', 'wall', 'label_table', 'attribution', 'sections'],
+    defines: { STROBE_SANITIZE: 'thread', STROBE_TEST_FILES: SHARED_BY_THREADS },
     env: { TSAN_OPTIONS: 'halt_on_error=1' },
   });
 }
