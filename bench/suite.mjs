@@ -102,6 +102,7 @@ function having({ variants, only, workloads, node }) {
 /** `taken`: what is there already, and not measured; `keep` is called with all that is there when a workload is done. */
 async function measureAll(asked, { variantsOf, taken, keep, progress }) {
   const { pairs, scale, windowSeconds, node } = asked;
+  const { beside, idleSeconds } = SIZES[asked.size];
   const left = asked.workloads.filter((name) => !taken[name]);
   for (const name of asked.workloads) if (taken[name]) console.log(`\n${workloadText(name, taken[name])}`);
   if (left.length === 0) return Object.fromEntries(asked.workloads.map((name) => [name, taken[name]]));
@@ -111,15 +112,24 @@ async function measureAll(asked, { variantsOf, taken, keep, progress }) {
   const measure = async (name, shown) => {
     const begin = Date.now();
     const before = { date: new Date(begin).toISOString(), loadavg: loadavg() };
-    const one = await measureWorkload(name, { node, sink, variants: variantsOf(name), pairs, scale, windowSeconds, progress: shown });
+    const one = await measureWorkload(name, {
+      node,
+      sink,
+      variants: variantsOf(name),
+      pairs,
+      scale,
+      idleSeconds,
+      windowSeconds,
+      progress: shown,
+    });
     const at = { ...before, seconds: (Date.now() - begin) / 1000, loadavgAfter: loadavg() };
     measured[name] = { at, ...one, figures: figuresOf(one.rounds, one.windowSeconds) };
   };
   try {
-    for (const [name, beside] of workloadsInTurn(left, SIZES[asked.size].beside)) {
-      await Promise.all([measure(name, progress), ...(beside ? [measure(beside, SILENT)] : [])]);
+    for (const [name, companion] of workloadsInTurn(left, beside)) {
+      await Promise.all([measure(name, progress), ...(companion ? [measure(companion, SILENT)] : [])]);
       progress.clear();
-      for (const done of beside ? [name, beside] : [name]) console.log(`\n${workloadText(done, measured[done])}`);
+      for (const done of companion ? [name, companion] : [name]) console.log(`\n${workloadText(done, measured[done])}`);
       keep(measured);
     }
   } finally {

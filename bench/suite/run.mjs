@@ -15,7 +15,7 @@ const HOST = file('host.cjs');
 export const SETTLE_MS = 300;
 const IDLE_SETTLE_MS = 20_000;
 /** Longer than an idle run: the delivery of what the start left is not idling. */
-const IDLE_WINDOW_SECONDS = 60;
+const IDLE_WINDOW_SECONDS = 300;
 /** Of a process that waits while many others have their turns. */
 const LIMIT_MS = 30 * 60_000;
 
@@ -76,7 +76,7 @@ function lastLine(stdout, what) {
 }
 
 /** What a run is told and where it leaves what it finds; `finish` makes the measurement of its last line. */
-function prepared({ sink, workload, name, variant, scale, windowSeconds, turns = false }) {
+function prepared({ sink, workload, name, variant, scale, idleSeconds, windowSeconds, turns = false }) {
   const folder = scratch();
   const whole = workload.way === 'whole';
   const idle = workload.way === 'idle';
@@ -85,7 +85,7 @@ function prepared({ sink, workload, name, variant, scale, windowSeconds, turns =
     variant: { kind: variant.kind, hz: variant.hz, modes: variant.modes, labels: variant.labels, export: variant.export },
     workload: name,
     // With turns each message says how many.
-    units: workload.way === 'seconds' ? Math.max(1, Math.round(workload.units * scale)) : workload.units,
+    units: idle ? idleSeconds : workload.way === 'seconds' ? Math.max(1, Math.round(workload.units * scale)) : workload.units,
     warmUnits: workload.warm,
     // With turns they all settle together.
     settleMs: idle ? IDLE_SETTLE_MS : turns ? 0 : SETTLE_MS,

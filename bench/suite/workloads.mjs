@@ -2,7 +2,7 @@
 //
 // Contract: `way`: 'turns' and 'seconds' measure inside a process whose profiler started long ago, 'turns' in small pieces between which the other variants have theirs,
 // 'seconds' in one piece that is so long (what it looks at needs seconds without a break), whose figures are for as much work as was done in them; 'whole' measures the
-// process with its start and its end; 'idle' lets all processes idle side by side, for seconds that no size changes. With turns the amount of work is found out on the
+// process with its start and its end; 'idle' lets all processes idle side by side, for as long as the size says. With turns the amount of work is found out on the
 // machine, once for all variants (turnsOf); else `units` is it, at scale 1. `warm` is done before and not measured, whatever the size: behind it V8 has compiled what
 // it will (of http the last large piece after some 13,000 requests; measured before that, it is V8's compiling threads that are measured, and code that is there under
 // one variant only costs several times what it costs later). `ms`: how much CPU is measured at scale 1 where PART_MS is too little.
@@ -33,7 +33,7 @@ export const WORKLOADS = {
   agent: { text: 'the demo agent service, labels and spans', way: 'turns', warm: 12, nodeArgs: steadyOld },
   loop: { text: 'short turns, 3,000 functions, a window each second: the pause', way: 'seconds', units: 4, warm: 1 },
   startup: { text: 'start-up of a large application, its end included', way: 'whole', units: 1, warm: 0 },
-  idle: { text: 'a server without requests', way: 'idle', units: 10, warm: 0 },
+  idle: { text: 'a server without requests', way: 'idle', warm: 0 },
 };
 
 /** `unitMs`: CPU of a unit on this machine without a profiler. A unit of the typescript compiler, 1 s and more, can't be divided: { units, count } of a turn. */
@@ -43,14 +43,21 @@ export function turnsOf({ ms = PART_MS }, scale, unitMs) {
 }
 
 /**
- * A size: rounds beside the dropped one, how much of the units, of which workloads. `beside`: { one: another } that run at the same time where both are asked for: what is
+ * A size: rounds beside the dropped one, how much of the units, of which workloads; how long servers idle: one collection by V8 wakes a profiler up, for some thirty
+ * ticks at 100 Hz, and comes into the ten seconds of some servers and not of others. `beside`: { one: another } that run at the same time where both are asked for: what is
  * looked at in servers that idle (how often they wake up) is the same beside busy cores, and what is looked at in busy Workers (how much of their CPU is found) is no cost.
  * No workload whose cost is judged has them beside it: servers under @datadog/pprof wake up two hundred times a second.
  */
 export const SIZES = {
-  quick: { pairs: 5, scale: 0.45, workloads: ['cpu', 'promises', 'http', 'threads', 'loop', 'idle'], beside: { idle: 'threads' } },
-  normal: { pairs: 9, scale: 1.6, workloads: Object.keys(WORKLOADS) },
-  full: { pairs: 15, scale: 2.5, workloads: Object.keys(WORKLOADS) },
+  quick: {
+    pairs: 5,
+    scale: 0.45,
+    idleSeconds: 10,
+    workloads: ['cpu', 'promises', 'http', 'threads', 'loop', 'idle'],
+    beside: { idle: 'threads' },
+  },
+  normal: { pairs: 9, scale: 1.6, idleSeconds: 60, workloads: Object.keys(WORKLOADS) },
+  full: { pairs: 15, scale: 2.5, idleSeconds: 60, workloads: Object.keys(WORKLOADS) },
 };
 
 /** The workloads in their order, each as [name] or [name, the one beside it]. */
