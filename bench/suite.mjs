@@ -2,7 +2,7 @@
 // [--from a.json,b.json]`: what strobe costs on this machine, what the others cost on the same work, and a verdict for each claim (docs/bench.md).
 //
 // Contract: one table a workload on stdout as it is done, a progress line on a terminal's stderr, then the verdicts. Exit code 1 when a verdict that gates is fail
-// (with --full also when one stays open on the bad side of its limit) or a run broke, 2 on a usage error. --quick takes about 3 minutes on
+// (with --full also when one stays open on the bad side of its limit) or a run broke, 2 on a usage error. --quick takes less than 3 minutes on
 // two cores of a virtual machine; the default some 40 minutes; --full some hours, and writes docs/benchmarks.md. --json is written after each workload, and --from
 // takes what such records have instead of measuring it again.
 
