@@ -1,9 +1,9 @@
 // `npm run bench [-- --quick | --full] [--workload a,b] [--variant a,b] [--pairs N] [--scale X] [--window S] [--node PATH] [--json FILE] [--html FILE]
-// [--from a.json,b.json]`: what strobe costs on this machine, what the others cost on the same work, and a verdict for each claim (docs/bench.md).
+// [--markdown FILE] [--from a.json,b.json]`: what strobe costs on this machine, what the others cost on the same work, and a verdict for each claim (docs/bench.md).
 //
 // Contract: one table a workload on stdout as it is done, a progress line on a terminal's stderr, then the verdicts. Exit code 1 when a verdict that gates is fail
 // (with --full also when one stays open on the bad side of its limit) or a run broke, 2 on a usage error. --quick takes less than 3 minutes on
-// two cores of a virtual machine; the default some 40 minutes; --full some hours, and writes docs/benchmarks.md. --json is written after each workload, and --from
+// two cores of a virtual machine; the default some 40 minutes; --full some hours, and writes docs/benchmarks.md (or what --markdown names). --json is written after each workload, and --from
 // takes what such records have instead of measuring it again.
 
 import { spawnSync } from 'node:child_process';
@@ -28,7 +28,7 @@ import { exitCode, verdictsOf } from './suite/verdicts.mjs';
 import { SIZES, WORKLOADS, workloadsInTurn } from './suite/workloads.mjs';
 
 const USAGE =
-  'usage: npm run bench -- [--quick | --full] [--workload a,b] [--variant a,b] [--pairs N] [--scale X] [--window S] [--node PATH] [--json FILE] [--html FILE] [--from a.json,b.json]\n' +
+  'usage: npm run bench -- [--quick | --full] [--workload a,b] [--variant a,b] [--pairs N] [--scale X] [--window S] [--node PATH] [--json FILE] [--html FILE] [--markdown FILE] [--from a.json,b.json]\n' +
   `workloads: ${Object.keys(WORKLOADS).join(', ')}\nvariants: ${Object.keys(VARIANTS).join(', ')}`;
 const FULL_REPORT = join(root, 'docs', 'benchmarks.md');
 const WINDOW_SECONDS = 2;
@@ -61,6 +61,7 @@ function options() {
       node: { ...text, default: process.execPath },
       json: text,
       html: text,
+      markdown: text,
       from: text,
     },
   });
@@ -78,6 +79,7 @@ function options() {
     windowSeconds: numeric('window', values.window, 1, 60, false, WINDOW_SECONDS),
     json: values.json && resolve(values.json),
     html: values.html && resolve(values.html),
+    markdown: values.markdown,
     from: values.from?.split(',').map((path) => resolve(path)) ?? [],
     ...nodeOf(values.node),
   };
@@ -102,7 +104,7 @@ function having({ variants, only, workloads, node }) {
 /** `taken`: what is there already, and not measured; `keep` is called with all that is there when a workload is done. */
 async function measureAll(asked, { variantsOf, taken, keep, progress }) {
   const { pairs, scale, windowSeconds, node } = asked;
-  const { beside, idleSeconds } = SIZES[asked.size];
+  const { beside, idleSeconds, idleSettleSeconds } = SIZES[asked.size];
   const left = asked.workloads.filter((name) => !taken[name]);
   for (const name of asked.workloads) if (taken[name]) console.log(`\n${workloadText(name, taken[name])}`);
   if (left.length === 0) return Object.fromEntries(asked.workloads.map((name) => [name, taken[name]]));
@@ -119,6 +121,7 @@ async function measureAll(asked, { variantsOf, taken, keep, progress }) {
       pairs,
       scale,
       idleSeconds,
+      idleSettleSeconds,
       windowSeconds,
       progress: shown,
     });
@@ -186,7 +189,8 @@ async function main() {
   console.log(`\n${verdictsText(verdicts)}`);
   console.log(`\n${seconds.toFixed(0)} s, load average at the end ${loadavgAfter[0].toFixed(1)}`);
   if (asked.html) writeFileSync(asked.html, htmlReport(record));
-  if (size === 'full') writeFileSync(FULL_REPORT, markdownReport(record));
+  const page = asked.markdown ?? (size === 'full' ? FULL_REPORT : undefined);
+  if (page) writeFileSync(page, markdownReport(record, asked.markdown));
   return exitCode(verdicts, size === 'full');
 }
 

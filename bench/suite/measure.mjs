@@ -117,7 +117,10 @@ async function oneByOne(names, pairs, run) {
   return rounds;
 }
 
-export async function measureWorkload(name, { node, sink, variants, pairs, scale, idleSeconds, windowSeconds: asked, progress }) {
+export async function measureWorkload(
+  name,
+  { node, sink, variants, pairs, scale, idleSeconds, idleSettleSeconds, windowSeconds: asked, progress },
+) {
   const workload = WORKLOADS[name];
   const { way } = workload;
   const names = takingPart(name, variants);
@@ -125,7 +128,7 @@ export async function measureWorkload(name, { node, sink, variants, pairs, scale
   const guard = guarded(failed);
   const step = (variant) => progress.step(VARIANTS[variant].label);
   const windowSeconds = name === 'loop' ? LOOP_WINDOW_SECONDS : asked;
-  const given = { node, sink, workload, name, scale, idleSeconds, windowSeconds };
+  const given = { node, sink, workload, name, scale, idleSeconds, idleSettleSeconds, windowSeconds };
   const run = (variant) =>
     guard(variant, () => {
       if (way !== 'idle') step(variant);

@@ -1,4 +1,4 @@
-// The suite's report as docs/benchmarks.md. Contract: markdownReport(record) gives the page; names and messages are data, and never a table's or a tag's signs.
+// The suite's report as docs/benchmarks.md. Contract: markdownReport(record, file) gives the page (`file`: as --markdown named it); names and messages are data, and never a table's or a tag's signs.
 
 import { describe } from '../lib/machine.mjs';
 import { columnsOf, rowsOf, titleOf, whenOf, whereTable } from './report-text.mjs';
@@ -36,23 +36,29 @@ function section([workload, one]) {
 }
 
 /** The command whose options make this page again. */
-function command({ size, pairs, scale, workloads }) {
+function command({ size, pairs, scale, workloads }, file) {
   const names = new Set(Object.values(workloads).flatMap(({ figures }) => Object.keys(figures.variants)));
   const variants = Object.keys(VARIANTS).filter((name) => names.has(name) && !OFF.includes(name));
   const some = Object.keys(WORKLOADS).some((name) => !Object.hasOwn(workloads, name))
     ? ` --workload ${Object.keys(workloads).join(',')}`
     : '';
-  return `npm run bench -- --${size} --pairs ${pairs} --scale ${scale} --variant ${variants.join(',')}${some}`;
+  const parts = [
+    size === 'normal' ? '' : `--${size} `,
+    `--pairs ${pairs} --scale ${scale} --variant ${variants.join(',')}`,
+    some,
+    file ? ` --markdown ${file}` : '',
+  ];
+  return `npm run bench -- ${parts.join('')}`;
 }
 
-export function markdownReport(record) {
+export function markdownReport(record, file) {
   const { machine, pairs, verdicts, workloads, leftOut = [] } = record;
   // Of all pieces, whoever measured them.
   const hours = Object.values(workloads).reduce((sum, { at }) => sum + (at?.seconds ?? 0), 0) / 3600;
   return `${[
     '# Benchmarks',
     '',
-    `Written by \`${plain(command(record))}\`; how each figure is measured, what it can not see, and why lines are missed: [the bench](bench.md).`,
+    `Written by \`${plain(command(record, file))}\`; how each figure is measured, what it can not see, and why lines are missed: [the bench](bench.md).`,
     '',
     `Machine: ${plain(describe(machine))}. ${plain(machine.date.slice(0, 10))}, ${pairs} rounds, ${hours.toFixed(1)} h.`,
     ...leftOut.map((why) => `\n${plain(why)}`),

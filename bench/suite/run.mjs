@@ -13,7 +13,6 @@ const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 const HOST = file('host.cjs');
 /** The encoder's own start and its self-test are over by then; V8's idle collection of a loaded heap is not (idle waits for that). */
 export const SETTLE_MS = 300;
-const IDLE_SETTLE_MS = 20_000;
 /** Longer than an idle run: the delivery of what the start left is not idling. */
 const IDLE_WINDOW_SECONDS = 300;
 /** Of a process that waits while many others have their turns. */
@@ -76,7 +75,7 @@ function lastLine(stdout, what) {
 }
 
 /** What a run is told and where it leaves what it finds; `finish` makes the measurement of its last line. */
-function prepared({ sink, workload, name, variant, scale, idleSeconds, windowSeconds, turns = false }) {
+function prepared({ sink, workload, name, variant, scale, idleSeconds, idleSettleSeconds, windowSeconds, turns = false }) {
   const folder = scratch();
   const whole = workload.way === 'whole';
   const idle = workload.way === 'idle';
@@ -88,7 +87,7 @@ function prepared({ sink, workload, name, variant, scale, idleSeconds, windowSec
     units: idle ? idleSeconds : workload.way === 'seconds' ? Math.max(1, Math.round(workload.units * scale)) : workload.units,
     warmUnits: workload.warm,
     // With turns they all settle together.
-    settleMs: idle ? IDLE_SETTLE_MS : turns ? 0 : SETTLE_MS,
+    settleMs: idle ? idleSettleSeconds * 1000 : turns ? 0 : SETTLE_MS,
     windowSeconds: idle ? IDLE_WINDOW_SECONDS : windowSeconds,
     folder,
     sink: place.url,

@@ -43,8 +43,8 @@ export function turnsOf({ ms = PART_MS }, scale, unitMs) {
 }
 
 /**
- * A size: rounds beside the dropped one, how much of the units, of which workloads (quick: what each claim that gates needs, and labels once, in `http`); how long servers idle: one collection by V8 wakes a profiler up, for some thirty
- * ticks at 100 Hz, and comes into the ten seconds of some servers and not of others. `beside`: { one: another } that run at the same time where both are asked for: what is
+ * A size: rounds beside the dropped one, how much of the units, of which workloads (quick: what each claim that gates needs, and labels once, in `http`); how long servers settle and idle: V8 collects
+ * once or twice some 8 s after a heap's last growth, later where more servers start at a time; one collection wakes a profiler up, for some thirty ticks at 100 Hz, and comes into the ten seconds of some servers and not of others. `beside`: { one: another } that run at the same time where both are asked for: what is
  * looked at in servers that idle (how often they wake up) is the same beside busy cores, and what is looked at in busy Workers (how much of their CPU is found) is no cost.
  * No workload whose cost is judged has them beside it: servers under @datadog/pprof wake up two hundred times a second.
  */
@@ -53,11 +53,12 @@ export const SIZES = {
     pairs: 5,
     scale: 0.45,
     idleSeconds: 10,
+    idleSettleSeconds: 20,
     workloads: ['cpu', 'http', 'threads', 'loop', 'idle'],
     beside: { idle: 'threads' },
   },
-  normal: { pairs: 9, scale: 1.6, idleSeconds: 60, workloads: Object.keys(WORKLOADS) },
-  full: { pairs: 15, scale: 2.5, idleSeconds: 60, workloads: Object.keys(WORKLOADS) },
+  normal: { pairs: 9, scale: 1.6, idleSeconds: 60, idleSettleSeconds: 45, workloads: Object.keys(WORKLOADS) },
+  full: { pairs: 15, scale: 2.5, idleSeconds: 60, idleSettleSeconds: 45, workloads: Object.keys(WORKLOADS) },
 };
 
 /** The workloads in their order, each as [name] or [name, the one beside it]. */
