@@ -224,6 +224,15 @@ test('hostile names and messages are text in the page and in the tables', () => 
   assert.match(markdown, '\\|');
 });
 
+test('the page says which command makes it', () => {
+  const machine = { node: 'v24', model: 'one', cores: 2, kernel: 'Linux', memoryBytes: 1e9, loadavg: [1, 1, 1], date: '2026-01-02' };
+  const workloads = measured('cpu', roundsOf({ 'off-a': 1, 'off-b': 1, datadog: 1.02 }));
+  const written = (size, file) =>
+    /Written by `(.*?)`/.exec(markdownReport({ machine, size, pairs: 9, scale: 1, verdicts: [], workloads }, file))[1];
+  assert.is(written('full', 'all.md'), 'npm run bench -- --full --pairs 9 --scale 1 --variant datadog --workload cpu --markdown all.md');
+  assert.is(written('normal'), 'npm run bench -- --pairs 9 --scale 1 --variant datadog --workload cpu');
+});
+
 test('every variant shows in the table, also one that has nothing to say', () => {
   const costs = Object.fromEntries(Object.keys(VARIANTS).map((name) => [name, 1.02]));
   const one = measured('cpu', roundsOf(costs)).cpu;
