@@ -9,7 +9,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { REGISTER, root } from './lib/child.mjs';
 import { competitorMissing } from './lib/competitors.mjs';
@@ -77,9 +77,9 @@ function options() {
     pairs: numeric('pairs', values.pairs, 1, 1000, true, SIZES[size].pairs),
     scale: numeric('scale', values.scale, 0.01, 100, false, SIZES[size].scale),
     windowSeconds: numeric('window', values.window, 1, 60, false, WINDOW_SECONDS),
-    json: values.json && resolve(values.json),
-    html: values.html && resolve(values.html),
-    markdown: values.markdown,
+    json: writable('json', values.json),
+    html: writable('html', values.html),
+    markdown: writable('markdown', values.markdown),
     from: values.from?.split(',').map((path) => resolve(path)) ?? [],
     ...nodeOf(values.node),
   };
@@ -89,6 +89,14 @@ function checkMachine() {
   if (process.platform !== 'linux') throw new Error(`the bench reads Linux's /proc; this is ${process.platform}`);
   if (spawnSync('bash', ['-c', ':']).status !== 0) throw new Error('the bench measures with bash (its `time`), which is not installed');
   if (!existsSync(REGISTER)) throw new Error(`${REGISTER} is missing: run npm run build first (npm run bench does)`);
+}
+
+/** A file that is written at the end of hours must have a folder. */
+function writable(option, path) {
+  if (path === undefined) return undefined;
+  if (path === '' || !existsSync(dirname(resolve(path))))
+    throw new Error(`--${option} takes a file in a folder that exists, not '${path}'`);
+  return path;
 }
 
 /** The variants of each workload without the peers that can't be had, and a sentence for each of these. */

@@ -383,6 +383,8 @@ test('usage errors name what is wrong and end with 2', () => {
     ['--workload', 'nothing'],
     ['--pairs', '0'],
     ['--variant', 'strobe-2k'],
+    ['--markdown', '/nowhere/page.md'],
+    ['--json', ''],
     ['--scale', 'x'],
     ['--from', '/nowhere.json'],
   ]) {

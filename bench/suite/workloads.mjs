@@ -43,8 +43,9 @@ export function turnsOf({ ms = PART_MS }, scale, unitMs) {
 }
 
 /**
- * A size: rounds beside the dropped one, how much of the units, of which workloads (quick: what each claim that gates needs, and labels once, in `http`); how long servers settle and idle: V8 collects
- * once or twice some 8 s after a heap's last growth, later where more servers start at a time; one collection wakes a profiler up, for some thirty ticks at 100 Hz, and comes into the ten seconds of some servers and not of others. `beside`: { one: another } that run at the same time where both are asked for: what is
+ * A size: rounds beside the dropped one, how much of the units, of which workloads (quick: those that have a claim of their own, `cpu`, and `http`, which has labels);
+ * how long servers settle and idle: V8 collects once or twice some 8 s after a heap's last growth, later where more servers start at a time, and one collection wakes a
+ * profiler up, for some thirty ticks at 100 Hz. `beside`: { one: another } that run at the same time where both are asked for: what is
  * looked at in servers that idle (how often they wake up) is the same beside busy cores, and what is looked at in busy Workers (how much of their CPU is found) is no cost.
  * No workload whose cost is judged has them beside it: servers under @datadog/pprof wake up two hundred times a second.
  */
